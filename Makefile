@@ -1,0 +1,57 @@
+# Every command of the study; `make` alone lists them. Needs GNU make 3.81 or later.
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+PROFILE ?= paper
+PROFILES := paper smoke
+TRAINING := 01_train_vae 02_train_dae 03_train_gan
+STUDY := 04_jacobian_maps 05_geodesics
+NOTEBOOKS := $(TRAINING) $(STUDY) 06_summary
+BUILD := $(if $(LATENT_GEOMETRY_BUILD),$(LATENT_GEOMETRY_BUILD),build)
+
+ifneq ($(words $(PROFILE)) $(words $(filter $(PROFILES),$(PROFILE))),1 1)
+$(error unknown PROFILE '$(PROFILE)'; the profiles are: $(PROFILES))
+endif
+
+# This checkout's code, whichever clone the active environment was made for.
+export PYTHONPATH := $(CURDIR)/src
+ENVIRONMENT := $(PYTHON) src/latent_geometry/environment.py
+RUN = "$(shell $(ENVIRONMENT) python)"
+CODE := $(filter-out %/environment.py,$(wildcard src/latent_geometry/*.py src/latent_geometry/*/*.py))
+STAMPS := $(BUILD)/$(PROFILE)/stamps
+
+.PHONY: help figures test lab bench lint clean environment
+
+help:  ## list these commands
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+figures: $(NOTEBOOKS:%=$(STAMPS)/%.done)  ## run the notebooks and make every figure; PROFILE=smoke: a small version, in minutes
+	@$(RUN) -m latent_geometry.notebook_runner --profile $(PROFILE)
+
+test: environment  ## unit tests, then the smoke notebooks, then each of them again with its outputs compared
+	$(RUN) -m pytest
+	$(MAKE) figures PROFILE=smoke
+	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=1200 $(NOTEBOOKS:%=$(BUILD)/smoke/notebooks/%.ipynb)
+
+lab: environment  ## open the notebooks in JupyterLab; LAB_OPTIONS are passed on
+	$(RUN) -m jupyterlab --notebook-dir=notebooks $(LAB_OPTIONS)
+
+bench: environment  ## time the Jacobian maps and the training against the usual ways
+	@set -e; for script in benchmarks/*.py; do $(RUN) "$$script"; done
+
+lint: environment  ## check style and types
+	$(RUN) -m ruff check src tests benchmarks
+	$(RUN) -m mypy
+
+clean:  ## remove build/paper, build/smoke and caches; checkpoints, data, figures and .venv stay
+	rm -rf $(PROFILES:%=$(BUILD)/%) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name '*.failed.ipynb' -exec rm -f {} +
+
+environment:
+	@$(ENVIRONMENT) create
+
+$(STAMPS)/%.done: notebooks/%.ipynb $(CODE) | environment
+	@$(RUN) -m latent_geometry.notebook_runner $* --profile $(PROFILE)
+
+$(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
+$(STAMPS)/06_summary.done: $(STUDY:%=$(STAMPS)/%.done)

@@ -1,0 +1,17 @@
+"""Latent geometry of any callable generator: Jacobians, the pullback metric and its maps."""
+
+from .jacobian import Generator, in_dtype, jacobian
+from .maps import LatentMap, latent_map
+from .metric import log_cond, log_det, pullback_metric, singular_values
+
+__all__ = [
+    "Generator",
+    "LatentMap",
+    "in_dtype",
+    "jacobian",
+    "latent_map",
+    "log_cond",
+    "log_det",
+    "pullback_metric",
+    "singular_values",
+]

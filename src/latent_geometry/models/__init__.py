@@ -1,0 +1,22 @@
+"""The models of the study, one file a family; `ModelSpec` names, builds and hashes them."""
+
+from .classifier import Classifier
+from .dae import DAE
+from .gan import GAN
+from .spec import ModelSpec
+from .study import ARCHITECTURES, CLASSIFIER, HEALTHY_GANS, REPORT, STUDY, get_spec
+from .vae import VAE
+
+__all__ = [
+    "ARCHITECTURES",
+    "CLASSIFIER",
+    "DAE",
+    "GAN",
+    "HEALTHY_GANS",
+    "REPORT",
+    "STUDY",
+    "VAE",
+    "Classifier",
+    "ModelSpec",
+    "get_spec",
+]

@@ -1,0 +1,137 @@
+"""Drawing only: arrays and an axes in, artists out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.image import AxesImage
+from numpy.typing import ArrayLike, NDArray
+
+from .geometry import LatentMap
+
+COLUMN, PAGE = 3.4, 7.0  # inches: the widths of a column and of a page of text
+LABELS = {"log_det": r"$\log\,\det J^\top J$", "log_cond": r"$\log\,(s_{\max}/s_{\min})$"}
+MAPS = {"log_det": "viridis", "log_cond": "cividis"}
+RANK_DEFICIENT = "#d81b60"  # in neither colour map
+CLASSES = sns.color_palette("colorblind", 10)
+
+
+def use_style() -> None:
+    """One look for all figures: small sans-serif text that is readable at column width."""
+    sns.set_theme(
+        context="paper",
+        style="ticks",
+        palette="colorblind",
+        rc={
+            "font.size": 8,
+            "axes.labelsize": 8,
+            "axes.titlesize": 8,
+            "xtick.labelsize": 7,
+            "ytick.labelsize": 7,
+            "legend.fontsize": 7,
+            "legend.frameon": False,
+            "figure.constrained_layout.use": True,
+            "figure.dpi": 110,
+            "image.interpolation": "nearest",
+            "pdf.fonttype": 42,
+            "mathtext.fontset": "cm",
+        },
+    )
+
+
+def outlined(artist: PathCollection) -> PathCollection:
+    """The artist with a thin dark edge, so that it shows on any colour."""
+    artist.set_path_effects([patheffects.withStroke(linewidth=1, foreground="black")])
+    return artist
+
+
+def loss_curves(ax: Axes, histories: dict[str, Sequence[float]], ylabel: str) -> None:
+    """One line a model: loss against epoch, named by its key."""
+    for (name, losses), style in zip(histories.items(), ("-", "--", "-.", ":") * 4, strict=False):
+        ax.plot(range(1, len(losses) + 1), losses, style, label=name, lw=1)
+    ax.set(xlabel="epoch", ylabel=ylabel)
+    ax.legend()
+
+
+def latent_scatter(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
+    """Codes (n, 2) coloured by digit; each digit's name stands at the median of its codes."""
+    codes, labels = np.asarray(codes), np.asarray(labels)
+    colours = np.array(CLASSES)[labels]
+    ax.scatter(*codes.T, s=1.5, c=colours, lw=0, rasterized=True)
+    for digit in np.unique(labels):
+        x, y = np.median(codes[labels == digit], axis=0)
+        text = ax.text(x, y, str(digit), ha="center", va="center", weight="bold", fontsize=9)
+        text.set_path_effects([patheffects.withStroke(linewidth=2.5, foreground="white")])
+    ax.set(xlabel="$z_1$", ylabel="$z_2$")
+
+
+def digit_markers(ax: Axes, codes: ArrayLike, labels: ArrayLike, size: float = 12) -> list[PathCollection]:
+    """Codes (n, 2) as small white digits, each the class of its image, to be read over a map."""
+    codes, labels = np.asarray(codes), np.asarray(labels)
+    return [
+        ax.scatter(*codes[labels == digit].T, s=size, c="white", marker=f"${digit}$", lw=0, alpha=0.85)
+        for digit in np.unique(labels)
+    ]
+
+
+def tiled(images: ArrayLike, columns: int) -> NDArray[np.float64]:
+    """Images (n, 784), row by row from the top left, as one array (28 rows, 28 columns)."""
+    images = np.asarray(images, dtype=float)
+    if images.ndim != 2 or images.shape[1] != 784 or len(images) % columns:
+        raise ValueError(f"images must have shape (rows * {columns}, 784), got {images.shape}")
+    return images.reshape(-1, columns, 28, 28).swapaxes(1, 2).reshape(-1, columns * 28)
+
+
+def image_grid(ax: Axes, images: ArrayLike, columns: int) -> AxesImage:
+    """Images (n, 784) as a grid, ink dark on white; without axes."""
+    ax.set_axis_off()
+    return ax.imshow(tiled(images, columns), cmap="gray_r", vmin=0, vmax=1)
+
+
+def decoded_grid(ax: Axes, images: ArrayLike, box: Sequence[Sequence[float]]) -> AxesImage:
+    """Images (n * n, 784) decoded on a grid over a latent box, first row at the bottom, on the box's axes."""
+    side = round(len(np.asarray(images)) ** 0.5)
+    rows = np.asarray(images).reshape(side, side, -1)[::-1].reshape(side * side, -1)
+    picture = ax.imshow(tiled(rows, side), cmap="gray_r", vmin=0, vmax=1, extent=(*box[0], *box[1]), aspect="auto")
+    ax.set(xlabel="$z_1$", ylabel="$z_2$")
+    return picture
+
+
+def latent_heatmap(ax: Axes, m: LatentMap, quantity: str, limits: tuple[float, float] | None = None) -> AxesImage:
+    """log_det or log_cond over the map's box; rank-deficient points in a colour of their own."""
+    values = getattr(m, quantity)
+    cmap = plt.get_cmap(MAPS[quantity]).with_extremes(bad=RANK_DEFICIENT)
+    low, high = limits or (None, None)
+    finite = np.ma.masked_invalid(values)
+    picture = ax.imshow(
+        finite, origin="lower", extent=(*m.box[0], *m.box[1]), aspect="auto", cmap=cmap, vmin=low, vmax=high
+    )
+    ax.set(xlabel="$z_1$", ylabel="$z_2$", xlim=m.box[0], ylim=m.box[1])
+    return picture
+
+
+def colour_bar(ax: Axes | Sequence[Axes], picture: AxesImage, quantity: str) -> None:
+    """A colour bar for a map, labelled with its quantity."""
+    axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
+    axes[0].figure.colorbar(picture, ax=list(axes), label=LABELS[quantity], pad=0.02)
+
+
+def report_panels(m: LatentMap) -> tuple[plt.Figure, NDArray[np.object_]]:
+    """A figure as the report has it: the log-determinant on the left, the log-condition number on the right."""
+    fig, axes = plt.subplots(1, 2, figsize=(PAGE, 2.9))
+    for ax, quantity in zip(axes, LABELS, strict=True):
+        colour_bar(ax, latent_heatmap(ax, m, quantity), quantity)
+    return fig, axes
+
+
+def paths(ax: Axes, curves: ArrayLike, **style: object) -> LineCollection:
+    """Latent curves (B, T, 2) as lines."""
+    lines = LineCollection(list(np.asarray(curves)), **{"lw": 1, **style})
+    ax.add_collection(lines)
+    return lines

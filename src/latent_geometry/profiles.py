@@ -1,0 +1,45 @@
+"""A profile is data: everything that separates a quick run of the study from the run behind its figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .paths import FIGURES, build_root
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Sizes of one run of the study. `sample` takes the 2,500 committed images in place of the whole of MNIST."""
+
+    name: str
+    sample: bool
+    epochs: int  # of the study's models; the report's 100 in `paper`
+    short_epochs: int  # of the asides of notebook 01, which need no converged model
+    batch_size: int
+    grid: int  # points a side of the report's maps
+    fine_grid: int  # points a side of the one fine map
+    gan_samples: int  # images drawn to judge a GAN's class coverage
+    pairs: int  # geodesics a model
+    segments: int  # of a geodesic's discretisation
+
+    @property
+    def figures(self) -> Path:
+        """Where figures go: only `paper` writes into the committed folder."""
+        return FIGURES if self.name == "paper" else build_root() / self.name / "figures"
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("paper", False, 100, 10, 1000, 45, 512, 10_000, 100, 64),
+        Profile("smoke", True, 12, 4, 250, 45, 64, 1_000, 6, 16),
+    )
+}
+
+
+def get_profile(name: str) -> Profile:
+    """The profile called `name`. Raises ValueError, listing the valid names, if there is none."""
+    if name not in PROFILES:
+        raise ValueError(f"unknown profile {name!r}; the profiles are {', '.join(PROFILES)}")
+    return PROFILES[name]

@@ -1,0 +1,87 @@
+"""What every notebook starts from: one profile's data, settings, models, and where its figures go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from . import data, figures
+from .checkpoints import key, train_or_load
+from .measures import GAN_BOX, Box, percentile_box
+from .models import ModelSpec
+from .profiles import get_profile
+from .training import Trained, TrainingSettings, choose_device
+
+CLASSIFIER_EPOCHS = 10
+
+
+class Study:
+    """One notebook's view of the study. Raises ValueError, listing the valid ones, for an unknown profile.
+
+    notebook: its name, recorded in the sidecar of every figure.
+    seed: of the trainings and of every draw. device: see `training.choose_device`.
+    """
+
+    def __init__(self, notebook: str, profile: str = "paper", seed: int = 0, device: str = "auto") -> None:
+        choose_device(device)
+        self.notebook, self.profile, self.seed, self.device = notebook, get_profile(profile), seed, device
+        self._started = time.perf_counter()
+
+    def settings(self, spec: ModelSpec) -> TrainingSettings:
+        """The report's settings at this profile's size; the classifier needs ten epochs at most."""
+        epochs = min(CLASSIFIER_EPOCHS, self.profile.epochs) if spec.family == "classifier" else self.profile.epochs
+        return TrainingSettings(epochs=epochs, batch_size=self.profile.batch_size, seed=self.seed)
+
+    def images(self, split: str = "test") -> tuple[Tensor, Tensor]:
+        """Images (n, 784) in [0, 1] and labels (n,) of this profile's data; `split` is train or test."""
+        return data.load(split, sample=self.profile.sample)
+
+    def models(self, specs: Iterable[ModelSpec], progress: Callable[[str], None] = print) -> dict[str, Trained]:
+        """The models of `specs`, which share their settings, by name: loaded, or trained where no checkpoint is."""
+        specs = tuple(specs)
+        (settings,) = {self.settings(spec) for spec in specs}
+        return train_or_load(specs, settings, sample=self.profile.sample, device=self.device, progress=progress)
+
+    @torch.no_grad()
+    def codes(self, trained: Trained, split: str = "train") -> tuple[Tensor, Tensor]:
+        """Encoded images (n, k) of a VAE or DAE, and their labels (n,)."""
+        images, labels = self.images(split)
+        return trained.model.encode(images), labels
+
+    def box(self, trained: Trained) -> Box:
+        """Where the report maps a model: the 1 to 99 % range of its encoded training data, [-3, 3]^2 for a GAN."""
+        return GAN_BOX if trained.spec.family == "gan" else percentile_box(self.codes(trained)[0])
+
+    def generator(self) -> torch.Generator:
+        """A fresh source of random numbers, the same at every call."""
+        return torch.Generator().manual_seed(self.seed)
+
+    def save(
+        self,
+        fig: Figure,
+        name: str,
+        caption: str,
+        numbers: Mapping[str, Any],
+        models: Iterable[Trained] = (),
+    ) -> None:
+        """Save a figure with its sidecar (see `figures.save`); `models` are those that it shows."""
+        figures.save(
+            fig,
+            name,
+            caption=caption,
+            profile=self.profile,
+            notebook=self.notebook,
+            numbers=numbers,
+            parameters={"profile": self.profile.name, "device": self.device},
+            seed=self.seed,
+            checkpoints={
+                m.spec.name: key(m.spec, self.settings(m.spec), data.data_hash(self.profile.sample)) for m in models
+            },
+            wall_time=round(time.perf_counter() - self._started, 2),
+        )
+        self._started = time.perf_counter()
