@@ -78,7 +78,7 @@ def test_the_files_agree() -> None:
     [
         ("requirements.lock", r"^torch==.*", "torch==2.13.0", "lock: torch==2.13.0"),
         ("requirements.lock", r"^nbval==.*\n", "", "lock: nbval is missing"),
-        ("requirements.lock", r"^numpy==", "numpy>=", "lock: 'numpy>="),
+        ("requirements.lock", r"^six==", "six>=", "lock: 'six>="),
         ("requirements.lock", r"^scipy==.*", "scipy==1.0", "lock: scipy==1.0"),
         ("pyproject.toml", r'"torchvision==.*"', '"torchvision==0.30.0"', "lock: torchvision"),
         ("environment.yml", r"python=.*", "python=3.10", "environment.yml: ['python=3.10']"),
@@ -180,7 +180,7 @@ def test_an_interrupted_install_is_completed(tiny: Path) -> None:
 def test_an_old_python_is_told_which_one_is_needed(tiny: Path, monkeypatch) -> None:
     info = namedtuple("info", "major minor micro releaselevel serial")(3, 9, 6, "final", 0)
     monkeypatch.setattr(sys, "version_info", info)
-    with pytest.raises(EnvironmentFault, match="3.11.5 or later is needed"):
+    with pytest.raises(EnvironmentFault, match="3.11 or later is needed"):
         environment.create(tiny)
     assert not (tiny / ".venv").exists()
 

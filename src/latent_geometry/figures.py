@@ -8,6 +8,7 @@ NaN is an error wherever it stands.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import platform
@@ -27,6 +28,8 @@ from matplotlib.figure import Figure
 from .data import data_hash
 from .paths import PROJECT
 from .profiles import Profile
+
+logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of dates, which a reproducible PDF does not have
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 DPI = 200  # of the PNG, and of what is rasterised in the PDF

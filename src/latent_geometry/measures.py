@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .figures import quantiles
+from .geodesics import Geodesics
 from .geometry import LatentMap
 from .models import GAN, Classifier
 from .models.mlp import bernoulli_loss
@@ -78,6 +79,16 @@ def outside(m: LatentMap, box: Box) -> NDArray[np.bool_]:
     return (x < x_min) | (x > x_max) | (y < y_min) | (y > y_max)
 
 
+def beyond(wide: LatentMap, box: Box) -> dict[str, float]:
+    """log_det in and out of the data's box, over a map that is wider: medians, and the lowest value outside."""
+    out = outside(wide, box)
+    return {
+        "median_inside": float(np.median(wide.log_det[~out])),
+        "median_outside": float(np.median(wide.log_det[out])),
+        "lowest_outside": float(wide.log_det[out].min()),
+    }
+
+
 @dataclass(frozen=True)
 class Coverage:
     """How the classifier sees a GAN's samples: the share of each class (10,) and its mean confidence."""
@@ -96,6 +107,13 @@ def coverage(gan: GAN, judge: Classifier, count: int, noise: torch.Generator) ->
     """The classes of `count` samples of `gan` as `judge` sees them; both in eval mode."""
     labels, confidence = judge.classify(gan.sample(count, noise))
     return Coverage((torch.bincount(labels, minlength=10) / count).tolist(), confidence.mean().item())
+
+
+def length_ratios(straight: Geodesics, shortest: Geodesics) -> NDArray[np.float64]:
+    """Length of the straight line over that of the geodesic, of the pairs whose solver converged and whose ends are
+    two images."""
+    told = shortest.converged & (straight.length > 0)
+    return (straight.length / shortest.length)[told].numpy()
 
 
 @torch.no_grad()

@@ -36,6 +36,7 @@ from .profiles import PROFILES, Profile, get_profile
 NOTEBOOKS = PROJECT / "notebooks"
 TIMEOUT = 4 * 3600.0  # seconds for a whole notebook: several times the longest, so only a hang meets it
 FREE_DISK = 200 * 2**20  # bytes: checkpoints, figures and notebooks of a whole run, several times over
+KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3 (ipykernel)"}  # of this interpreter
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -71,27 +72,16 @@ def run(source: Path, output: Path, parameters: dict[str, Any], *, timeout: floa
     `source` and was edited meanwhile. After a failure `output` is as it was and the copy as far as it came is
     beside it, under the name NAME.failed.ipynb.
     """
-    inspected = papermill.inspect_notebook(source)
-    defaults = {name: _literal(parameter["default"]) for name, parameter in inspected.items()}
-    values = {**defaults, **parameters}
-    if unknown := sorted(parameters.keys() - defaults.keys()):
-        raise NotebookError(f"{source.name} has no parameter {', '.join(unknown)}; "
-                            f"its parameters are {', '.join(defaults) or 'none'}")
-    folders = [output.parent]
-    if "profile" in values:
-        folders += [build_root(), get_profile(values["profile"]).figures]
-    for folder in folders:
-        _check_writable(folder)
-
-    changed = {key: value for key, value in parameters.items() if repr(value) != repr(defaults[key])}
     notebook = nbformat.read(source, as_version=4)
     sources = [cell.source for cell in notebook.cells]
     notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    notebook.metadata["kernelspec"] = KERNEL
     failed = output.with_name(f"{output.stem}.failed.ipynb")
-    with tempfile.TemporaryDirectory() as scratch:
-        partial = Path(scratch) / output.name
-        try:
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            partial = Path(scratch) / output.name
             nbformat.write(notebook, partial)
+            values, changed = _preflight(partial, output, parameters)
             start = time.monotonic()
             try:
                 _execute(partial, changed, cwd=source.parent, deadline=start + timeout)
@@ -100,23 +90,40 @@ def run(source: Path, output: Path, parameters: dict[str, Any], *, timeout: floa
                 raise NotebookError(_explain(error, source, failed, timeout)) from None
             seconds = time.monotonic() - start
             executed = _tidy(nbformat.read(partial, as_version=4))
-            executed.metadata["latent_geometry"] = {
-                "profile": values.get("profile"), "parameters": values,
-                "code_sha256": code_hash(executed), "seconds": round(seconds, 1),
-            }
-            content = (nbformat.writes(executed) + "\n").encode()
-            if output == source and sources != [cell.source for cell in nbformat.read(source, as_version=4).cells]:
-                write_atomically(failed, content)
-                raise NotebookError(f"{source.name} was edited while it ran; it is left as edited, and the run of "
-                                    f"what it was is {failed}. Run it again")
-            write_atomically(output, content)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise NotebookError(f"the disk is full: {error.filename or output} cannot be written. "
-                                f"Free some space and run again; {output} is as it was") from error
+        executed.metadata["latent_geometry"] = {
+            "profile": values.get("profile"), "parameters": values,
+            "code_sha256": code_hash(executed), "seconds": round(seconds, 1),
+        }
+        content = (nbformat.writes(executed) + "\n").encode()
+        if output == source and sources != [cell.source for cell in nbformat.read(source, as_version=4).cells]:
+            write_atomically(failed, content)
+            raise NotebookError(f"{source.name} was edited while it ran; it is left as edited, and the run of what "
+                                f"it was is {failed}. Run it again")
+        write_atomically(output, content)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NotebookError(f"the disk is full: {error.filename or output} cannot be written. "
+                            f"Free some space and run again; {output} is as it was") from error
     failed.unlink(missing_ok=True)
     return seconds
+
+
+def _preflight(notebook: Path, output: Path, parameters: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The value of every parameter of the run, and of those that differ from the notebook's defaults. Raises
+    ValueError or NotebookError if the run cannot succeed."""
+    inspected = papermill.inspect_notebook(notebook)
+    defaults = {name: _literal(parameter["default"]) for name, parameter in inspected.items()}
+    if unknown := sorted(parameters.keys() - defaults.keys()):
+        raise NotebookError(f"{notebook.name} has no parameter {', '.join(unknown)}; "
+                            f"its parameters are {', '.join(defaults) or 'none'}")
+    values = {**defaults, **parameters}
+    _check_writable(output.parent)
+    if "profile" in values:
+        figures = get_profile(values["profile"]).figures
+        _check_writable(build_root())
+        _check_writable(figures)
+    return values, {name: value for name, value in values.items() if repr(value) != repr(defaults[name])}
 
 
 def _execute(path: Path, parameters: dict[str, Any], *, cwd: Path, deadline: float) -> None:
@@ -129,7 +136,7 @@ def _execute(path: Path, parameters: dict[str, Any], *, cwd: Path, deadline: flo
     own = len(address.encode()) < 100
     transport = Config(KernelManager={"transport": "ipc", "ip": address}) if own else Config()
     papermill.execute_notebook(
-        path, path, parameters, kernel_name="python3", progress_bar=False, cwd=cwd, config=transport,
+        path, path, parameters, progress_bar=False, cwd=cwd, config=transport,
         stdout_file=stream, stderr_file=stream, coalesce_streams=True, record_timing=False,
         timeout_func=lambda cell: max(deadline - time.monotonic(), 0.1),
     )

@@ -1,4 +1,5 @@
-"""Where things are. Two environment variables move them: LATENT_GEOMETRY_DATA and LATENT_GEOMETRY_BUILD."""
+"""Where things are. Two environment variables move them, LATENT_GEOMETRY_DATA and LATENT_GEOMETRY_BUILD;
+relative ones are relative to the project."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ FIGURES = PROJECT / "figures"
 
 def data_root() -> Path:
     """Folder of the raw MNIST files."""
-    return Path(os.environ.get("LATENT_GEOMETRY_DATA") or PROJECT / "data")
+    return PROJECT / (os.environ.get("LATENT_GEOMETRY_DATA") or "data")
 
 
 def build_root() -> Path:
     """Folder of everything that can be made again: checkpoints, smoke runs, stamps."""
-    return Path(os.environ.get("LATENT_GEOMETRY_BUILD") or PROJECT / "build")
+    return PROJECT / (os.environ.get("LATENT_GEOMETRY_BUILD") or "build")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib import patheffects
 from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
 from .geometry import LatentMap
+from .measures import BADLY_CONDITIONED
 
 COLUMN, PAGE = 3.4, 7.0  # inches: the widths of a column and of a page of text
 LABELS = {"log_det": r"$\log\,\det J^\top J$", "log_cond": r"$\log\,(s_{\max}/s_{\min})$"}
@@ -43,12 +45,6 @@ def use_style() -> None:
             "mathtext.fontset": "cm",
         },
     )
-
-
-def outlined(artist: PathCollection) -> PathCollection:
-    """The artist with a thin dark edge, so that it shows on any colour."""
-    artist.set_path_effects([patheffects.withStroke(linewidth=1, foreground="black")])
-    return artist
 
 
 def loss_curves(ax: Axes, histories: dict[str, Sequence[float]], ylabel: str) -> None:
@@ -130,8 +126,83 @@ def report_panels(m: LatentMap) -> tuple[plt.Figure, NDArray[np.object_]]:
     return fig, axes
 
 
+def atlas(maps: dict[str, LatentMap], quantity: str) -> plt.Figure:
+    """One panel a model, four in a row, all on one colour scale, which spans the 1 to 99 % quantiles of all maps."""
+    values = np.concatenate([getattr(m, quantity).ravel() for m in maps.values()])
+    limits = tuple(np.quantile(values[np.isfinite(values)], [0.01, 0.99]))
+    rows = len(maps) // 4
+    fig, axes = plt.subplots(rows, 4, figsize=(PAGE, 1.75 * rows))
+    for ax, (name, m) in zip(axes.flat, maps.items(), strict=True):
+        picture = latent_heatmap(ax, m, quantity, limits)
+        ax.set(xlabel="", ylabel="")
+        ax.set_title(name, fontsize=6.5)
+        ax.tick_params(labelsize=5.5)
+    fig.colorbar(picture, ax=axes, label=LABELS[quantity], extend="both", shrink=0.6, pad=0.01)
+    return fig
+
+
+def beyond(maps: dict[str, LatentMap], boxes: dict[str, Sequence[Sequence[float]]]) -> plt.Figure:
+    """Both quantities of a few models, one row a quantity on one scale, with each model's box framed in white."""
+    fig, axes = plt.subplots(2, len(maps), figsize=(PAGE, 4.4))
+    for row, quantity in zip(axes, LABELS, strict=True):
+        values = np.concatenate([getattr(m, quantity).ravel() for m in maps.values()])
+        limits = tuple(np.quantile(values[np.isfinite(values)], [0.01, 0.99]))
+        for ax, (name, m) in zip(row, maps.items(), strict=True):
+            picture = latent_heatmap(ax, m, quantity, limits)
+            (x0, x1), (y0, y1) = boxes[name]
+            ax.add_patch(plt.Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec="white", lw=1.2))
+            ax.set_title(name, fontsize=7)
+        fig.colorbar(picture, ax=row, label=LABELS[quantity], extend="both", pad=0.01)
+    return fig
+
+
 def paths(ax: Axes, curves: ArrayLike, **style: object) -> LineCollection:
     """Latent curves (B, T, 2) as lines."""
     lines = LineCollection(list(np.asarray(curves)), **{"lw": 1, **style})
     ax.add_collection(lines)
     return lines
+
+
+def share_table(ax: Axes, shares: pd.DataFrame) -> None:
+    """Shares in [0, 1], one row a model and one column a digit, as shaded cells with their percentages."""
+    sns.heatmap(
+        shares,
+        ax=ax,
+        cmap="cividis",
+        vmin=0,
+        vmax=0.3,
+        annot=True,
+        fmt=".0%",
+        annot_kws={"size": 7},
+        cbar_kws={"label": "share of samples"},
+    )
+    ax.set(xlabel="digit", ylabel="")
+
+
+def ratio_boxes(ax: Axes, ratios: dict[str, NDArray[np.float64]]) -> None:
+    """Straight over geodesic length, one box a model: quartiles, and whiskers from the 5 to the 95 % quantile."""
+    ax.boxplot(
+        list(ratios.values()),
+        orientation="horizontal",
+        whis=(5, 95),
+        tick_labels=list(ratios),
+        flierprops={"marker": ".", "ms": 2},
+        medianprops={"color": CLASSES[3]},
+    )
+    ax.axvline(1, color="black", lw=0.8, ls=":")
+    ax.invert_yaxis()
+    ax.set(xscale="log", xlabel="length of the straight line over that of the geodesic")
+
+
+def condition_ranges(ax: Axes, table: pd.DataFrame) -> None:
+    """One bar a model from the 5 to the 95 % quantile of log_cond, its median as a dot; dashed: the threshold."""
+    rows = np.arange(len(table))
+    families = table.index.str.split("-").str[0] + np.where(table.index.str.endswith("-r1"), " healthy", "")
+    for colour, family in zip(CLASSES, families.unique(), strict=False):
+        own = families == family
+        ax.hlines(rows[own], table["log_cond 5 %"][own], table["log_cond 95 %"][own], color=colour, lw=4, alpha=0.6)
+        ax.plot(table["log_cond median"][own], rows[own], "o", ms=4, color=colour, mec="black", mew=0.5)
+    ax.axvline(np.log(BADLY_CONDITIONED), color="black", lw=0.8, ls="--")
+    ax.set_yticks(rows, table.index)
+    ax.invert_yaxis()
+    ax.set_xlabel(LABELS["log_cond"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from matplotlib.figure import Figure
@@ -12,12 +12,23 @@ from torch import Tensor
 
 from . import data, figures
 from .checkpoints import key, train_or_load
+from .geodesics import invert
 from .measures import GAN_BOX, Box, percentile_box
 from .models import ModelSpec
 from .profiles import get_profile
 from .training import Trained, TrainingSettings, choose_device
 
 CLASSIFIER_EPOCHS = 10
+
+
+class Pairs(NamedTuple):
+    """Pairs of test images (B, 2) by index, their latent points (B, k), and for a GAN each image's distance (2B,), in
+    pixel units, to that of its latent point."""
+
+    index: Tensor
+    start: Tensor
+    end: Tensor
+    residual: Tensor | None
 
 
 class Study:
@@ -56,6 +67,36 @@ class Study:
     def box(self, trained: Trained) -> Box:
         """Where the report maps a model: the 1 to 99 % range of its encoded training data, [-3, 3]^2 for a GAN."""
         return GAN_BOX if trained.spec.family == "gan" else percentile_box(self.codes(trained)[0])
+
+    @torch.no_grad()
+    def decoded_grid(self, trained: Trained, side: int = 15) -> tuple[Tensor, Box]:
+        """Images (side^2, 784) decoded on a grid over the model's box, row by row from the lowest z_2; and the box."""
+        box = self.box(trained)
+        x, y = (torch.linspace(*edge, side) for edge in box)
+        return trained.model.generator(torch.cartesian_prod(y, x).flip(1)), box
+
+    @torch.no_grad()
+    def reconstruct(self, trained: Trained, images: Tensor) -> Tensor:
+        """Images (n, 784) decoded from their codes by a VAE or DAE."""
+        return trained.model.generator(trained.model.encode(images))
+
+    @torch.no_grad()
+    def decode(self, trained: Trained, codes: Tensor) -> Tensor:
+        """Images (n, 784) of latent points (n, k) of any dtype."""
+        return trained.model.generator(codes.float())
+
+    def pairs(self, trained: Trained) -> Pairs:
+        """End points for geodesics: codes of random test images, the same for every model; inversions for a GAN."""
+        images, _ = self.images("test")
+        index = torch.randperm(len(images), generator=self.generator())[: 2 * self.profile.pairs].reshape(-1, 2)
+        chosen = images[index.flatten()]
+        if trained.spec.family == "gan":
+            codes, residual = invert(trained.model.generator, chosen, GAN_BOX)
+        else:
+            with torch.no_grad():
+                codes, residual = trained.model.encode(chosen), None
+        start, end = codes.reshape(len(index), 2, -1).unbind(1)
+        return Pairs(index, start, end, residual)
 
     def generator(self) -> torch.Generator:
         """A fresh source of random numbers, the same at every call."""

@@ -12,20 +12,25 @@ With d_i = 2 f(z_i) - f(z_{i-1}) - f(z_{i+1}) and J_i the Jacobian of f at z_i,
 block tridiagonal with k x k blocks. The term in D^2 f, which Gauss-Newton drops, is as large as the Hessian's
 smoothest modes wherever the surface is curved; it costs k tangents through one reverse pass.
 
-Method. Newton's step by block Cholesky where the Hessian is positive definite, Gauss-Newton's elsewhere, each
-with backtracking until Armijo's condition holds (Nocedal and Wright, 2006, chapters 3 and 10). From the straight
-line on a coarse curve to `segments`, each level started from the one before it. All curves advance at once; those
-that are done leave the batch.
+Method. Newton's step by block Cholesky, with the largest of five shares of the D^2 f term that leaves the Hessian
+positive definite (all of it is Newton, none Gauss-Newton), and backtracking until Armijo's condition holds (Nocedal
+and Wright, 2006, chapters 3 and 10). E sees the curve at its knots only, and knots that jump between distant points
+of similar images lower it; so a step must not raise the energy that has the segments' midpoints as further knots,
+unless it stays within 10 % of E. From the straight line on a coarse curve to `segments`, each level started from the
+one before it. All curves advance at once; those that are done leave the batch.
 
 Criterion. The Newton decrement g^T H^-1 g / (2E), the share of the energy that the quadratic model has left to
-remove. It is infinite where H is not positive definite, so a saddle is never called a geodesic. Multiplying f by
-a constant changes neither it nor any iterate.
+remove. It is infinite where the full H is not positive definite, so a saddle is never called a geodesic. Moreover the
+curve, as measured, must have a geodesic's constant speed, E <= 1.01 L^2, which one whose knots jumped has not.
+Multiplying f by a constant changes neither, nor any iterate.
 
-Cost. An iteration takes as long as about eight passes of f over the curve (k = 2), and O(n k^3) to solve. Rygaard
-and Hauberg (2025) give another second-order method, which needs the metric's derivative in place of f.
+Cost. An iteration takes as long as about eight passes of f over the curve (k = 2), and O(n k^3) to solve. On the
+study's 128-32 decoders a curve of 64 segments takes about 16 iterations over all levels, 25 with Gauss-Newton as the
+only alternative to the full Hessian. Rygaard and Hauberg (2025) give another second-order method, which needs the
+metric's derivative in place of f's.
 
-Fails. It finds the local minimum below the straight line, which need not be the shortest path; and f must be twice
-differentiable for its convergence to be quadratic (with ReLU, D^2 f vanishes and it becomes Gauss-Newton).
+Fails. Where `segments` are too few for the surface: more of them help. It finds a local minimum near the straight
+line, which need not be the shortest path. Where f is not twice differentiable (ReLU) it is Gauss-Newton.
 """
 
 from __future__ import annotations
@@ -39,11 +44,14 @@ from torch.func import jvp, vjp, vmap
 from latent_geometry.geodesics.result import POINTS, Geodesics, end_points, flat, interpolate, measure
 from latent_geometry.geometry.jacobian import Generator
 
-COARSEST = 8  # segments at the first level
+COARSEST = 16  # segments at the first level; 8 take as many iterations, and more curves to other minima
 COARSE_TOL = 1e-3  # below a coarse curve's own discretisation error, nothing is gained
+SHARES = (0.75, 0.5, 0.25, 0.0)  # of the D^2 f term, where all of it is too much
+RIDGE = 1e-10  # relative to the mean diagonal: keeps Gauss-Newton definite where J is rank deficient
 ARMIJO = 1e-4
 HALVINGS = 30
-RIDGE = 1e-10  # relative to the mean diagonal: keeps Gauss-Newton definite where J is rank deficient
+JUMP = 1.1  # energy with midpoints over energy, above which a step may not raise the former
+SPEED = 1.01  # largest E / L^2 of a converged curve
 
 
 def geodesic(
@@ -51,7 +59,7 @@ def geodesic(
     start: Tensor,
     end: Tensor,
     *,
-    segments: int = 32,
+    segments: int = 64,
     tol: float = 1e-6,
     max_iterations: int = 100,
 ) -> Geodesics:
@@ -59,8 +67,9 @@ def geodesic(
 
     `tol` bounds the Newton decrement relative to the energy (see the module); the length of a converged curve is
     then within about tol / 2 of that of the discrete optimum. `max_iterations` counts a curve's iterations over
-    all levels. Nothing given is modified; a module must be in eval mode. ValueError for end points that are not
-    finite or do not match, and for settings out of range.
+    all levels. The result's `criterion` is the decrement, infinite for a curve that was stopped before its last
+    level. Nothing given is modified; a module must be in eval mode. ValueError for end points that are not finite
+    or do not match, and for settings out of range.
     """
     if segments < 2 or max_iterations < 1 or not tol > 0:
         raise ValueError(
@@ -76,7 +85,8 @@ def geodesic(
     points, criterion, iterations = (torch.cat(column) for column in zip(*parts, strict=True))
     seconds = time.perf_counter() - began
     length, energy = measure(f, points)
-    return Geodesics(points, length, energy, criterion <= tol, criterion, iterations, seconds)
+    converged = (criterion <= tol) & (energy <= SPEED * length.square())
+    return Geodesics(points, length, energy, converged, criterion, iterations, seconds)
 
 
 def _solve(f: Generator, points: Tensor, segments: int, tol: float, max_iterations: int) -> tuple[Tensor, ...]:
@@ -99,59 +109,72 @@ def _minimise(f: Generator, points: Tensor, iterations: Tensor, tol: float, max_
     A curve leaves when its criterion holds (after the step that this pays for), when its iterations are spent,
     or when no step along its direction lowers the energy. One whose end points are equal stays there.
     """
-    images = _decode(f, points)
+    images, refined = _decode(f, points)
     still = (points == points[:, :1]).flatten(1).all(1)
     criterion = torch.where(still, 0.0, torch.inf).to(points.dtype)
     active = (~still & (iterations < max_iterations)).nonzero().flatten()
     while len(active):
         z, x = points[active], images[active]
-        energy = _energy(x)
-        gradient, gauss_newton, curvature, coupling = _derivatives(f, z, x)
-        step, decrement, definite = _newton(gradient, gauss_newton + curvature, coupling)
-        criterion[active] = torch.where(definite, decrement / (2 * energy), torch.inf)
-        weak = ~definite
-        if weak.any():
-            block = _ridged(gauss_newton[weak])
-            step[weak], decrement[weak], definite[weak] = _newton(gradient[weak], block, coupling[weak])
-        moved = _backtrack(f, z, x, energy, step, decrement, definite & (decrement > 0))
-        points[active], images[active] = z, x
+        step, decrement, full, usable = _direction(*_derivatives(f, z, x))
+        criterion[active] = torch.where(full, decrement / (2 * _energy(x)), torch.inf)
+        z, x, fine, moved = _backtrack(f, z, x, refined[active], step, decrement, usable)
+        points[active], images[active], refined[active] = z, x, fine
         iterations[active] += 1
         active = active[moved & (criterion[active] > tol) & (iterations[active] < max_iterations)]
     return criterion
 
 
-def _ridged(blocks: Tensor) -> Tensor:
-    """Blocks (B, m, k, k) of a positive semidefinite matrix made definite by RIDGE of each curve's mean diagonal."""
-    mean = blocks.diagonal(dim1=-2, dim2=-1).mean((1, 2))[:, None, None, None]
-    return blocks + RIDGE * mean * torch.eye(blocks.shape[-1], dtype=blocks.dtype, device=blocks.device)
+def _direction(
+    gradient: Tensor, gauss_newton: Tensor, curvature: Tensor, coupling: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A step downhill (B, m, k) and its decrement (B,) from what `_derivatives` returns; whether (B,) it is that of
+    the full Hessian; whether (B,) there is one at all."""
+    eye = torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
+    mean = gauss_newton.diagonal(dim1=-2, dim2=-1).mean((1, 2))
+    ridged = gauss_newton + RIDGE * mean[:, None, None, None] * eye
+    step, decrement, full = _newton(gradient, ridged + curvature, coupling)
+    usable = full.clone()
+    for share in SHARES:
+        weak = (~usable).nonzero().flatten()
+        if len(weak):
+            blocks = ridged[weak] + share * curvature[weak]
+            step[weak], decrement[weak], usable[weak] = _newton(gradient[weak], blocks, coupling[weak])
+    return step, decrement, full, usable
 
 
 def _backtrack(
-    f: Generator, z: Tensor, x: Tensor, energy: Tensor, step: Tensor, decrement: Tensor, trying: Tensor
-) -> Tensor:
-    """Move z (B, n + 1, k) and its images x along step, halved until Armijo's condition holds; which moved (B,)."""
-    moved = torch.zeros_like(trying)
-    scale, left = 1.0, trying.nonzero().flatten()
+    f: Generator, z: Tensor, x: Tensor, refined: Tensor, step: Tensor, decrement: Tensor, usable: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """z (B, n + 1, k), its images and refined energy after a step that is halved until it is acceptable (see the
+    module), and which curves moved (B,)."""
+    z, x, refined, moved, energy = z.clone(), x.clone(), refined.clone(), torch.zeros_like(usable), _energy(x)
+    scale, left = 1.0, (usable & (decrement > 0)).nonzero().flatten()
     for _ in range(HALVINGS):
         if not len(left):
             break
         trial = z[left]
         trial[:, 1:-1] += scale * step[left]
-        decoded = _decode(f, trial)
-        lower = _energy(decoded) <= energy[left] - ARMIJO * scale * decrement[left]
-        done = left[lower]
-        z[done], x[done], moved[done] = trial[lower], decoded[lower], True
-        scale, left = scale / 2, left[~lower]
-    return moved
+        images, fine = _decode(f, trial)
+        lower = _energy(images)
+        good = lower <= energy[left] - ARMIJO * scale * decrement[left]
+        good &= fine <= torch.maximum(JUMP * lower, refined[left])
+        done = left[good]
+        z[done], x[done], refined[done], moved[done] = trial[good], images[good], fine[good], True
+        scale, left = scale / 2, left[~good]
+    return z, x, refined, moved
 
 
-def _decode(f: Generator, z: Tensor) -> Tensor:
-    """f at points (B, n + 1, k), as (B, n + 1, N)."""
+def _decode(f: Generator, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (B, n + 1, N) of curves z (B, n + 1, k), and the energy (B,) with the midpoints as further knots."""
+    halved = z.repeat_interleave(2, 1)[:, :-1]
+    halved[:, 1::2] = (z[:, 1:] + z[:, :-1]) / 2
     with torch.no_grad():
-        return torch.cat([f(part) for part in z.flatten(0, 1).split(POINTS)]).unflatten(0, z.shape[:2])
+        x = torch.cat([f(part) for part in halved.flatten(0, 1).split(POINTS)]).unflatten(0, halved.shape[:2])
+    return x[:, ::2], _energy(x)
 
 
 def _energy(x: Tensor) -> Tensor:
+    """Discrete energy (B,) of curves with images x (B, n + 1, N) at their knots."""
     return (x.shape[1] - 1) * x.diff(dim=1).square().sum((1, 2))
 
 

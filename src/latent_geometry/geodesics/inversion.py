@@ -1,8 +1,8 @@
 """Inversion of a generator: the latent point whose image is nearest to a given one.
 
 The nearest node of a latent grid, by Euclidean distance in pixel space, then Levenberg-Marquardt steps on
-|f(z) - x|^2 (Nocedal and Wright, 2006, chapter 10) that are kept only where the residual falls. The grid makes
-the result global up to its spacing; a generator that folds more finely than the grid can hide a better point.
+|f(z) - x|^2 (Nocedal and Wright, 2006, chapter 10), cut off at the box and kept only where the residual falls. The
+grid makes the result global up to its spacing; a generator that folds more finely can hide a better point.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ LEAST = 1e-12
 def invert(f: Generator, images: Tensor, box: tuple[tuple[float, float], ...], grid: int = 64) -> tuple[Tensor, Tensor]:
     """Latent points z (n, k) and residuals |f(z) - x| (n,), pixel units, float64, of images x (n, N).
 
-    `box` is one (low, high) for each of the k latent dimensions, searched with grid points a side; the polish
-    may leave it. ValueError for images that are not finite or of the wrong shape, an empty box, or grid < 2.
+    `box` is one (low, high) for each of the k latent dimensions, searched with grid points a side; z stays in it.
+    ValueError for images that are not finite or of the wrong shape, an empty box, or grid < 2.
     """
-    limits = torch.as_tensor(box, dtype=torch.float64)
+    limits = torch.as_tensor(box, dtype=torch.float64, device=images.device)
     if limits.ndim != 2 or limits.shape[1] != 2 or not bool((limits[:, 0] < limits[:, 1]).all()) or grid < 2:
         raise ValueError(f"box must hold one (low, high) with low < high a dimension, grid >= 2; got {box}, {grid}")
     f = in_dtype(f)
@@ -36,7 +36,7 @@ def invert(f: Generator, images: Tensor, box: tuple[tuple[float, float], ...], g
         if x.ndim != 2 or x.shape[1] != pixels or not bool(x.isfinite().all()):
             raise ValueError(f"images must be finite and of shape (n, {pixels}), as f's; got {tuple(x.shape)}")
         z = _nearest(f, x, nodes)
-        parts = [_polish(f, *part) for part in zip(x.split(POINTS), z.split(POINTS), strict=True)]
+        parts = [_polish(f, *part, limits) for part in zip(x.split(POINTS), z.split(POINTS), strict=True)]
     z, residual = (torch.cat(column) for column in zip(*parts, strict=True))
     return z, residual
 
@@ -53,8 +53,8 @@ def _nearest(f: Generator, x: Tensor, nodes: Tensor) -> Tensor:
     return z
 
 
-def _polish(f: Generator, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Points (n, k) no further from x (n, N) than z, and their residuals (n,)."""
+def _polish(f: Generator, x: Tensor, z: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (n, k) within limits (k, 2), no further from x (n, N) than z, and their residuals (n,)."""
     decode = flat(f)
     error = decode(z) - x
     damping = torch.full_like(x[:, 0], DAMPING)
@@ -64,7 +64,7 @@ def _polish(f: Generator, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         normal = j.mT @ j
         ridge = (damping * normal.diagonal(dim1=1, dim2=2).mean(1)).clamp(min=torch.finfo(z.dtype).tiny)
         step = torch.linalg.solve(normal + ridge[:, None, None] * eye, j.mT @ error[..., None])
-        trial = z - step.squeeze(-1)
+        trial = (z - step.squeeze(-1)).clamp(*limits.T)
         moved = decode(trial) - x
         nearer = moved.norm(dim=1) < error.norm(dim=1)
         z, error = torch.where(nearer[:, None], trial, z), torch.where(nearer[:, None], moved, error)

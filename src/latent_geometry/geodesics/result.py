@@ -111,7 +111,7 @@ def end_points(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
     return start.detach().to(torch.float64), end.detach().to(torch.float64)
 
 
-def straight_line(f: Generator, start: Tensor, end: Tensor, *, segments: int = 32) -> Geodesics:
+def straight_line(f: Generator, start: Tensor, end: Tensor, *, segments: int = 64) -> Geodesics:
     """The straight latent segments from start (B, k) to end (B, k): the baseline of every comparison.
 
     Nothing is solved: `converged` is False, `criterion` NaN, and `segments` only sets the quadrature.

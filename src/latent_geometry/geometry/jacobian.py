@@ -1,9 +1,9 @@
 """The Jacobian of a generator, at many latent points at once, by forward-mode differentiation.
 
-A generator f maps latent points (n, k) to data (n, N). With k small, k directional derivatives of the whole batch
-give J at every point: k calls of `torch.func.jvp` for any differentiable f. An `nn.Sequential` of the layers named
-in `_ACTIVATIONS`, `Linear` and `BatchNorm1d` carries its k tangents along with one evaluation instead, which is
-exact as well and faster.
+A generator f maps latent points (n, k) to data (n, N). With k small, k directional derivatives of the whole
+batch give J at every point: k calls of `torch.func.jvp` for any differentiable f. An `nn.Sequential` of Linear,
+BatchNorm1d and the activations named in `_ACTIVATIONS` carries its k tangents along with one evaluation
+instead, which is as exact and faster.
 
 Source: forward accumulation, Griewank & Walther, Evaluating Derivatives, 2nd ed. (2008), section 3.1.
 """
@@ -11,6 +11,7 @@ Source: forward accumulation, Griewank & Walther, Evaluating Derivatives, 2nd ed
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -21,9 +22,10 @@ from torch.nn.modules.dropout import _DropoutNd
 
 Generator = Callable[[Tensor], Tensor]
 
-# Each activation, in place, and its derivative as a function of its output.
+# Each activation, in place, and its derivative as a function of its output. tanh a = 2 sigmoid(2 a) - 1, because
+# torch's sigmoid is several times faster than its tanh in float64.
 _ACTIVATIONS: dict[type[nn.Module], tuple[Generator, Generator]] = {
-    nn.Tanh: (torch.tanh_, lambda y: (y * y).neg_().add_(1)),
+    nn.Tanh: (lambda a: a.mul_(2).sigmoid_().mul_(2).sub_(1), lambda y: (y * y).neg_().add_(1)),
     nn.Sigmoid: (torch.sigmoid_, lambda y: torch.addcmul(y, y, y, value=-1)),
     nn.ReLU: (torch.relu_, lambda y: y > 0),
 }
@@ -32,17 +34,18 @@ _ACTIVATIONS: dict[type[nn.Module], tuple[Generator, Generator]] = {
 def in_dtype(f: Generator, dtype: torch.dtype = torch.float64) -> Generator:
     """f ready for geometry: a module as a frozen copy in `dtype`, any other callable as it is.
 
-    The module itself is never modified. One that is frozen (no parameter requires a gradient) and in `dtype` already
-    is returned as it is, so a caller who evaluates often converts once. Raises ValueError for a module whose rows
-    depend on each other or on chance: batch norm without running statistics, batch norm or dropout in training mode.
+    The module itself is never modified. One that is frozen (no parameter requires a gradient) and in `dtype`
+    already is returned as it is, so a caller who evaluates often converts once. Raises ValueError for a module
+    whose rows depend on each other or on chance: batch norm without running statistics, batch norm or dropout in
+    training mode.
     """
     if not isinstance(f, nn.Module):
         return f
     for name, layer in f.named_modules():
         if isinstance(layer, _BatchNorm) and layer.running_mean is None:
             raise ValueError(
-                f"layer {name!r} ({layer}) has no running statistics, so every output depends on the whole batch and "
-                "has no Jacobian of its own: build it with track_running_stats=True"
+                f"layer {name!r} ({layer}) has no running statistics, so every output depends on the whole batch "
+                "and has no Jacobian of its own: build it with track_running_stats=True"
             )
         if layer.training and isinstance(layer, _BatchNorm | _DropoutNd):
             raise ValueError(f"layer {name!r} ({layer}) is in training mode: call generator.eval() first")
@@ -56,9 +59,9 @@ def jacobian(f: Generator, z: Tensor, dtype: torch.dtype = torch.float64) -> Ten
     """Jacobians of f at the latent points z (..., k): a tensor (..., N, k), in `dtype`.
 
     f maps (n, k) to (n, ...), each row for itself; its trailing dimensions are flattened into N. A module is
-    evaluated as by `in_dtype`; any other callable receives z in `dtype`. Differentiable in z. Raises ValueError if z
-    has no latent dimension or is not finite, if f does not return one row per point, or if J is not finite, naming
-    the first such point.
+    evaluated as by `in_dtype`; any other callable receives z in `dtype`. Differentiable in z. Raises ValueError
+    if z has no latent dimension or is not finite, if f does not return one row per point, or if J is not finite,
+    naming the first such point.
     """
     z = torch.as_tensor(z).to(dtype)
     if z.ndim == 0 or z.shape[-1] == 0:
@@ -68,57 +71,69 @@ def jacobian(f: Generator, z: Tensor, dtype: torch.dtype = torch.float64) -> Ten
         bad = points[~torch.isfinite(points).all(-1)][0]
         raise ValueError(f"z of shape {tuple(z.shape)} must be finite, got the latent point {bad.tolist()}")
     f = in_dtype(f, dtype)
-    layers = None if points.requires_grad and torch.is_grad_enabled() else _known_layers(f)
-    tangents = _forward_mode(f, points) if layers is None else _propagate(layers, points)
-    if not torch.isfinite(tangents.detach().sum()):  # one pass and no temporary; an overflowing sum is looked into
+    steps = None if points.requires_grad and torch.is_grad_enabled() else _steps(f)
+    tangents = _forward_mode(f, points) if steps is None else _propagate(steps, points)
+    if not torch.isfinite(tangents.detach().sum()):  # one cheap pass; the sum of finite entries may overflow
         wrong = ~torch.isfinite(tangents).all(-1).all(0)
         if wrong.any():
             raise ValueError(f"the Jacobian is not finite at the latent point {points[wrong][0].tolist()}")
-    return tangents.movedim(0, -1).reshape(*z.shape[:-1], -1, z.shape[-1])
+    return tangents.movedim(0, -1).reshape(*z.shape[:-1], tangents.shape[-1], z.shape[-1])
 
 
 def _forward_mode(f: Generator, z: Tensor) -> Tensor:
     """Tangents (k, n, N) of any differentiable f at z (n, k)."""
     tangents = []
     for direction in torch.eye(z.shape[1], dtype=z.dtype, device=z.device):
-        value, tangent = torch.func.jvp(f, (z,), (direction.expand_as(z).contiguous(),))
+        value, tangent = torch.func.jvp(f, (z,), (direction.expand_as(z).contiguous(),))[:2]
         if value.shape[:1] != z.shape[:1]:
             raise ValueError(f"f must map {tuple(z.shape)} to ({len(z)}, ...), got {tuple(value.shape)}")
-        tangents.append(tangent.reshape(len(z), -1))
+        tangents.append(tangent.reshape(len(z), math.prod(tangent.shape[1:])))
     return torch.stack(tangents)
 
 
-def _known_layers(f: object) -> list[nn.Module] | None:
-    """The layers of f in order of evaluation if `_propagate` knows all of them, otherwise None."""
-    if type(f) is not nn.Sequential:
-        return None
+def _steps(f: object) -> list[tuple] | None:
+    """f as affine maps (weight, bias) and activations (function, derivative), or None if it is anything more.
 
-    def flat(module: nn.Module) -> Iterator[nn.Module]:
-        for layer in module:
-            yield from flat(layer) if type(layer) is nn.Sequential else (layer,)
+    Batch norm in eval mode is an affine map of each feature and is merged into the Linear before it.
+    """
+    steps: list[tuple] = []
+    for layer in _flat(f):
+        if not isinstance(layer, nn.Module) or layer._forward_hooks or layer._forward_pre_hooks:
+            return None
+        if type(layer) is nn.Linear:
+            steps.append((layer.weight, 0 if layer.bias is None else layer.bias))
+        elif type(layer) is nn.BatchNorm1d and steps and isinstance(steps[-1][0], Tensor):
+            assert layer.running_mean is not None and layer.running_var is not None  # refused by in_dtype
+            weight, bias = steps.pop()
+            slope = torch.rsqrt(layer.running_var + layer.eps) * (1 if layer.weight is None else layer.weight)
+            shift = 0 if layer.bias is None else layer.bias
+            steps.append((slope[:, None] * weight, slope * (bias - layer.running_mean) + shift))
+        elif type(layer) in _ACTIVATIONS:
+            steps.append(_ACTIVATIONS[type(layer)])
+        else:
+            return None
+    return steps
 
-    known = (nn.Linear, nn.BatchNorm1d, *_ACTIVATIONS)
-    hooked = any(m._forward_hooks or m._forward_pre_hooks for m in f.modules())
-    layers = list(flat(f))
-    return layers if not hooked and all(type(layer) in known for layer in layers) else None
+
+def _flat(f: object) -> Iterator[object]:
+    """The layers of f in order of evaluation, nested nn.Sequential opened; any other f is its own only layer."""
+    if type(f) is nn.Sequential and not f._forward_hooks and not f._forward_pre_hooks:
+        for layer in f:
+            yield from _flat(layer)
+    else:
+        yield f
 
 
-def _propagate(layers: list[nn.Module], z: Tensor) -> Tensor:
-    """Tangents (k, n, N) at z (n, k) of the composition of `layers`, carried along with one evaluation."""
+def _propagate(steps: list[tuple], z: Tensor) -> Tensor:
+    """Tangents (k, n, N) at z (n, k) of the composition of `steps`, carried along with one evaluation."""
     n, k = z.shape
     rows = torch.cat([z[None], torch.eye(k, dtype=z.dtype, device=z.device)[:, None].expand(k, n, k)])
-    value, tangents = rows[0], rows[1:]
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            rows = F.linear(rows, layer.weight)
-            value, tangents = rows[0], rows[1:]
-            if layer.bias is not None:
-                value += layer.bias
-        elif isinstance(layer, nn.BatchNorm1d):
-            value.copy_(layer(value))
-            slope = torch.rsqrt(layer.running_var + layer.eps)
-            tangents *= slope if layer.weight is None else slope * layer.weight
+    for step in steps:
+        if isinstance(step[0], Tensor):
+            weight, bias = step
+            rows = F.linear(rows, weight)
+            rows[0] += bias
         else:
-            activation_, derivative = _ACTIVATIONS[type(layer)]
-            tangents *= derivative(activation_(value))
-    return tangents
+            activation_, derivative = step
+            rows[1:] *= derivative(activation_(rows[0]))
+    return rows[1:]
