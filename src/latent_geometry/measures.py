@@ -106,7 +106,7 @@ class Coverage:
 def coverage(gan: GAN, judge: Classifier, count: int, noise: torch.Generator) -> Coverage:
     """The classes of `count` samples of `gan` as `judge` sees them; both in eval mode."""
     labels, confidence = judge.classify(gan.sample(count, noise))
-    return Coverage((torch.bincount(labels, minlength=10) / count).tolist(), confidence.mean().item())
+    return Coverage((torch.bincount(labels, minlength=10).double() / count).tolist(), confidence.mean().item())
 
 
 def length_ratios(straight: Geodesics, shortest: Geodesics) -> NDArray[np.float64]:

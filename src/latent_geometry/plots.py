@@ -42,7 +42,7 @@ def use_style() -> None:
             "figure.dpi": 110,
             "image.interpolation": "nearest",
             "pdf.fonttype": 42,
-            "mathtext.fontset": "cm",
+            "mathtext.fontset": "stixsans",
         },
     )
 
@@ -70,8 +70,9 @@ def latent_scatter(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
 def digit_markers(ax: Axes, codes: ArrayLike, labels: ArrayLike, size: float = 12) -> list[PathCollection]:
     """Codes (n, 2) as small white digits, each the class of its image, to be read over a map."""
     codes, labels = np.asarray(codes), np.asarray(labels)
+    edge = [patheffects.withStroke(linewidth=0.7, foreground="black")]
     return [
-        ax.scatter(*codes[labels == digit].T, s=size, c="white", marker=f"${digit}$", lw=0, alpha=0.85)
+        ax.scatter(*codes[labels == digit].T, s=size, c="white", marker=f"${digit}$", lw=0, path_effects=edge)
         for digit in np.unique(labels)
     ]
 
@@ -174,7 +175,7 @@ def share_table(ax: Axes, shares: pd.DataFrame) -> None:
         annot=True,
         fmt=".0%",
         annot_kws={"size": 7},
-        cbar_kws={"label": "share of samples"},
+        cbar_kws={"label": "share of samples", "extend": "max"},
     )
     ax.set(xlabel="digit", ylabel="")
 
@@ -191,7 +192,7 @@ def ratio_boxes(ax: Axes, ratios: dict[str, NDArray[np.float64]]) -> None:
     )
     ax.axvline(1, color="black", lw=0.8, ls=":")
     ax.invert_yaxis()
-    ax.set(xscale="log", xlabel="length of the straight line over that of the geodesic")
+    ax.set_xlabel("length of the straight line over that of the geodesic")
 
 
 def condition_ranges(ax: Axes, table: pd.DataFrame) -> None:

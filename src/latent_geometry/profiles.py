@@ -32,7 +32,7 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("paper", False, 100, 10, 1000, 45, 512, 10_000, 100, 64),
+        Profile("paper", False, 100, 10, 1000, 45, 512, 10_000, 50, 128),
         Profile("smoke", True, 12, 4, 250, 45, 64, 1_000, 6, 16),
     )
 }

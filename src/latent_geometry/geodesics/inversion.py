@@ -1,8 +1,9 @@
 """Inversion of a generator: the latent point whose image is nearest to a given one.
 
 The nearest node of a latent grid, by Euclidean distance in pixel space, then Levenberg-Marquardt steps on
-|f(z) - x|^2 (Nocedal and Wright, 2006, chapter 10), cut off at the box and kept only where the residual falls. The
-grid makes the result global up to its spacing; a generator that folds more finely can hide a better point.
+|f(z) - x|^2 (Nocedal and Wright, 2006, chapter 10), kept only where the residual falls. They are cut off at the box,
+and run along its side where the descent would leave it. The grid makes the result global up to its spacing; a
+generator that folds more finely can hide a better point.
 """
 
 from __future__ import annotations
@@ -59,12 +60,16 @@ def _polish(f: Generator, x: Tensor, z: Tensor, limits: Tensor) -> tuple[Tensor,
     error = decode(z) - x
     damping = torch.full_like(x[:, 0], DAMPING)
     eye = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+    low, high = limits.T
     for _ in range(STEPS):
         j = jacobian(f, z)
+        slope = (j.mT @ error[..., None]).squeeze(-1)
+        held = ((z == low) & (slope > 0)) | ((z == high) & (slope < 0))
+        j = j.masked_fill(held[:, None], 0)
         normal = j.mT @ j
         ridge = (damping * normal.diagonal(dim1=1, dim2=2).mean(1)).clamp(min=torch.finfo(z.dtype).tiny)
         step = torch.linalg.solve(normal + ridge[:, None, None] * eye, j.mT @ error[..., None])
-        trial = (z - step.squeeze(-1)).clamp(*limits.T)
+        trial = (z - step.squeeze(-1)).clamp(low, high)
         moved = decode(trial) - x
         nearer = moved.norm(dim=1) < error.norm(dim=1)
         z, error = torch.where(nearer[:, None], trial, z), torch.where(nearer[:, None], moved, error)

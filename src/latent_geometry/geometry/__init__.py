@@ -1,12 +1,13 @@
 """Latent geometry of any callable generator: Jacobians, the pullback metric and its maps."""
 
-from .jacobian import Generator, in_dtype, jacobian
+from .jacobian import Generator, differential, in_dtype, jacobian
 from .maps import LatentMap, latent_map
 from .metric import log_cond, log_det, pullback_metric, singular_values
 
 __all__ = [
     "Generator",
     "LatentMap",
+    "differential",
     "in_dtype",
     "jacobian",
     "latent_map",

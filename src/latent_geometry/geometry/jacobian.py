@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Iterator
 
 import torch
@@ -19,6 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+
+with warnings.catch_warnings():  # torch's own first use of forward mode warns of torch's own torch.jit.script
+    warnings.simplefilter("ignore", FutureWarning)
+    import torch._decomp.decompositions_for_jvp  # noqa: F401
 
 Generator = Callable[[Tensor], Tensor]
 
@@ -63,21 +68,34 @@ def jacobian(f: Generator, z: Tensor, dtype: torch.dtype = torch.float64) -> Ten
     if z has no latent dimension or is not finite, if f does not return one row per point, or if J is not finite,
     naming the first such point.
     """
-    z = torch.as_tensor(z).to(dtype)
-    if z.ndim == 0 or z.shape[-1] == 0:
-        raise ValueError(f"z must have shape (..., k) with k >= 1, got {tuple(z.shape)}")
-    points = z.reshape(-1, z.shape[-1])
-    if not torch.isfinite(points).all():
-        bad = points[~torch.isfinite(points).all(-1)][0]
-        raise ValueError(f"z of shape {tuple(z.shape)} must be finite, got the latent point {bad.tolist()}")
+    return differential(f, dtype)(z)
+
+
+def differential(f: Generator, dtype: torch.dtype = torch.float64) -> Generator:
+    """The map z -> jacobian(f, z, dtype), with f, which must not change, prepared once for many calls."""
     f = in_dtype(f, dtype)
-    steps = None if points.requires_grad and torch.is_grad_enabled() else _steps(f)
-    tangents = _forward_mode(f, points) if steps is None else _propagate(steps, points)
-    if not torch.isfinite(tangents.detach().sum()):  # one cheap pass; the sum of finite entries may overflow
-        wrong = ~torch.isfinite(tangents).all(-1).all(0)
-        if wrong.any():
-            raise ValueError(f"the Jacobian is not finite at the latent point {points[wrong][0].tolist()}")
-    return tangents.movedim(0, -1).reshape(*z.shape[:-1], tangents.shape[-1], z.shape[-1])
+    steps = _steps(f)
+
+    def J(z: Tensor) -> Tensor:
+        z = torch.as_tensor(z).to(dtype)
+        if z.ndim == 0 or z.shape[-1] == 0:
+            raise ValueError(f"z must have shape (..., k) with k >= 1, got {tuple(z.shape)}")
+        points = z.reshape(-1, z.shape[-1])
+        finite = torch.isfinite(points)
+        if not finite.all():
+            bad = points[~finite.all(-1)][0]
+            raise ValueError(f"z of shape {tuple(z.shape)} must be finite, got the latent point {bad.tolist()}")
+        if steps is None or (points.requires_grad and torch.is_grad_enabled()):
+            tangents = _forward_mode(f, points)
+        else:
+            tangents = _propagate(steps, points)
+        if not torch.isfinite(tangents.detach().sum()):  # one cheap pass; the sum of finite entries may overflow
+            wrong = ~torch.isfinite(tangents).all(-1).all(0)
+            if wrong.any():
+                raise ValueError(f"the Jacobian is not finite at the latent point {points[wrong][0].tolist()}")
+        return tangents.movedim(0, -1).reshape(*z.shape[:-1], tangents.shape[-1], z.shape[-1])
+
+    return J
 
 
 def _forward_mode(f: Generator, z: Tensor) -> Tensor:

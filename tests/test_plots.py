@@ -1,0 +1,187 @@
+"""Plots by the artists they draw, not by pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+import pytest  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.colors import to_rgba  # noqa: E402
+from matplotlib.patches import Rectangle  # noqa: E402
+
+from latent_geometry import plots  # noqa: E402
+from latent_geometry.geometry import LatentMap  # noqa: E402
+
+BOX = ((-1.0, 3.0), (2.0, 4.0))
+
+
+@pytest.fixture
+def ax() -> Iterator[Axes]:
+    yield plt.figure().add_subplot()
+    plt.close("all")
+
+
+def ramp(slope: float = 1.0) -> LatentMap:
+    """log_det grows with y, log_cond with x."""
+    x, y = np.linspace(*BOX[0], 7), np.linspace(*BOX[1], 5)
+    return LatentMap(BOX, x, y, slope * y[:, None] + 0 * x, x + 1 + 0 * y[:, None])
+
+
+@pytest.mark.parametrize("quantity", ["log_det", "log_cond"])
+def test_a_heatmap_shows_the_map_over_its_box_with_low_y_at_the_bottom(ax: Axes, quantity: str) -> None:
+    m = ramp()
+    picture = plots.latent_heatmap(ax, m, quantity)
+    assert picture.origin == "lower"
+    assert np.array_equal(picture.get_array(), getattr(m, quantity))
+    (x_min, x_max), (y_min, y_max) = BOX
+    left, right, bottom, top = picture.get_extent()
+    assert left <= x_min < x_max <= right and bottom <= y_min < y_max <= top
+    assert (ax.get_xlim(), ax.get_ylim()) == BOX
+    assert picture.get_clim() == (getattr(m, quantity).min(), getattr(m, quantity).max())
+
+
+def test_a_heatmap_keeps_the_limits_it_is_given(ax: Axes) -> None:
+    assert plots.latent_heatmap(ax, ramp(), "log_det", (-5, 5)).get_clim() == (-5, 5)
+
+
+def test_rank_deficient_points_have_a_colour_of_their_own(ax: Axes) -> None:
+    m = ramp()
+    m.log_det[1, 2] = -np.inf
+    picture = plots.latent_heatmap(ax, m, "log_det")
+    assert np.argwhere(picture.get_array().mask).tolist() == [[1, 2]]
+    colours = picture.to_rgba(picture.get_array())
+    own = to_rgba(plots.RANK_DEFICIENT)
+    assert np.allclose(colours[1, 2], own)
+    assert np.isclose(colours, own).all(-1).sum() == 1
+    assert picture.get_clim() == (2.0, 4.0)
+    for cmap in plots.MAPS.values():
+        assert np.abs(plt.get_cmap(cmap)(np.linspace(0, 1, 256)) - own).max(1).min() > 0.3
+
+
+def test_tiles_run_row_by_row_from_the_top_left() -> None:
+    images = np.arange(6)[:, None] * np.ones(784)
+    images[4, 28 * 2 + 3] = -1
+    tiled = plots.tiled(images, 3)
+    assert tiled.shape == (56, 84)
+    for i in range(6):
+        row, column = divmod(i, 3)
+        assert np.median(tiled[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]) == i
+    assert np.argwhere(tiled == -1).tolist() == [[28 + 2, 28 + 3]]
+
+
+@pytest.mark.parametrize("images", [np.zeros((5, 784)), np.zeros((6, 783)), np.zeros(784)])
+def test_images_that_fill_no_grid_are_refused(images: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"\(rows \* 3, 784\), got"):
+        plots.tiled(images, 3)
+
+
+def test_a_decoded_grid_has_its_first_row_at_the_bottom(ax: Axes) -> None:
+    images = np.arange(9)[:, None] * np.ones(784)
+    picture = plots.decoded_grid(ax, images, BOX)
+    assert (picture.get_extent(), picture.origin) == ([-1.0, 3.0, 2.0, 4.0], "upper")
+    centres = picture.get_array()[14::28, 14::28]
+    assert centres.tolist() == [[6, 7, 8], [3, 4, 5], [0, 1, 2]]
+    assert np.array_equal(images[0], np.zeros(784))
+
+
+def test_an_image_grid_is_dark_ink_without_axes(ax: Axes) -> None:
+    picture = plots.image_grid(ax, np.zeros((4, 784)), 2)
+    assert (picture.get_clim(), picture.get_cmap().name, ax.axison) == ((0, 1), "gray_r", False)
+
+
+def test_a_loss_curve_is_a_labelled_line_from_epoch_one(ax: Axes) -> None:
+    histories = {f"model {i}": [9.0 - i, 5.0, 4.0] for i in range(5)}
+    plots.loss_curves(ax, histories, "nats an image")
+    assert {line.get_label(): list(line.get_ydata()) for line in ax.lines} == histories
+    assert all(list(line.get_xdata()) == [1, 2, 3] for line in ax.lines)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(histories)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "nats an image")
+
+
+def test_a_latent_scatter_puts_every_code_in_its_digits_colour(ax: Axes) -> None:
+    codes, labels = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 9.0], [5.0, 5.0]]), np.array([3, 3, 3, 8])
+    plots.latent_scatter(ax, codes, labels)
+    (points,) = ax.collections
+    assert np.array_equal(points.get_offsets(), codes)
+    assert np.allclose(points.get_facecolor()[:, :3], np.array(plots.CLASSES)[labels])
+    assert {text.get_text(): text.get_position() for text in ax.texts} == {"3": (2.0, 3.0), "8": (5.0, 5.0)}
+
+
+def test_digit_markers_stand_on_their_codes(ax: Axes) -> None:
+    codes, labels = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 9.0]]), np.array([7, 1, 7])
+    one, seven = plots.digit_markers(ax, codes, labels)
+    assert np.array_equal(one.get_offsets(), codes[[1]]) and np.array_equal(seven.get_offsets(), codes[[0, 2]])
+
+
+def test_paths_are_drawn_as_given(ax: Axes) -> None:
+    curves = np.random.default_rng(0).normal(size=(3, 5, 2))
+    lines = plots.paths(ax, curves, color="red")
+    assert np.array_equal(np.array(lines.get_segments()), curves)
+
+
+def test_an_atlas_has_one_scale_from_the_finite_values_of_all_maps() -> None:
+    maps = {f"m{i}": ramp(i + 1) for i in range(8)}
+    maps["m3"].log_det[0, 0] = -np.inf
+    values = np.concatenate([m.log_det.ravel() for m in maps.values()])
+    fig = plots.atlas(maps, "log_det")
+    panels = [ax for ax in fig.axes if ax.get_title()]
+    assert [ax.get_title() for ax in panels] == list(maps)
+    expected = np.quantile(values[np.isfinite(values)], [0.01, 0.99])
+    assert all(ax.images[0].get_clim() == pytest.approx(expected) for ax in panels)
+    assert np.array_equal(panels[5].images[0].get_array(), maps["m5"].log_det)
+    plt.close(fig)
+
+
+def test_beyond_frames_each_models_box_in_both_rows() -> None:
+    box = ((0.0, 1.0), (2.5, 3.5))
+    fig = plots.beyond({"a": ramp(), "b": ramp(2)}, {"a": box, "b": BOX})
+    frames = [
+        patch.get_bbox().extents.tolist() for ax in fig.axes for patch in ax.patches if isinstance(patch, Rectangle)
+    ]
+    assert frames == [[0.0, 2.5, 1.0, 3.5], [-1.0, 2.0, 3.0, 4.0]] * 2
+    plt.close(fig)
+
+
+def test_the_reports_panels_are_the_determinant_and_the_condition() -> None:
+    m = ramp()
+    fig, (left, right) = plots.report_panels(m)
+    assert np.array_equal(left.images[0].get_array(), m.log_det)
+    assert np.array_equal(right.images[0].get_array(), m.log_cond)
+    assert [ax.get_ylabel() for ax in fig.axes[2:]] == list(plots.LABELS.values())
+    plt.close(fig)
+
+
+def test_condition_ranges_draw_a_bar_and_a_dot_a_model(ax: Axes) -> None:
+    table = pd.DataFrame(
+        {"log_cond 5 %": [0.1, 0.2, 0.3], "log_cond median": [1.0, 2.0, 3.0], "log_cond 95 %": [4.0, 5.0, 6.0]},
+        index=["vae-128-32-tanh", "gan-128-32-tanh", "gan-128-32-tanh-nobn-r1"],
+    )
+    plots.condition_ranges(ax, table)
+    bars = [segment.tolist() for lines in ax.collections for segment in lines.get_segments()]
+    assert bars == [[[0.1, 0], [4.0, 0]], [[0.2, 1], [5.0, 1]], [[0.3, 2], [6.0, 2]]]
+    *dots, threshold = ax.lines
+    assert [(dot.get_xdata().item(), dot.get_ydata().item()) for dot in dots] == [(1, 0), (2, 1), (3, 2)]
+    assert len({dot.get_color() for dot in dots}) == 3
+    assert threshold.get_xdata()[0] == pytest.approx(np.log(20))
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(table.index)
+
+
+def test_ratio_boxes_have_the_quartiles_in_order(ax: Axes) -> None:
+    ratios = {"a": np.linspace(1, 2, 101), "b": np.linspace(3, 5, 101)}
+    plots.ratio_boxes(ax, ratios)
+    medians = [line.get_xdata()[0] for line in ax.lines if line.get_color() == plots.CLASSES[3]]
+    assert medians == pytest.approx([1.5, 4.0])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.get_xscale() == "log" and ax.yaxis_inverted()
+
+
+def test_a_share_table_prints_percentages(ax: Axes) -> None:
+    plots.share_table(ax, pd.DataFrame([[0.25, 0.75], [0.5, 0.5]], index=["a", "b"]))
+    assert [text.get_text() for text in ax.texts] == ["25%", "75%", "50%", "50%"]
