@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -99,6 +100,15 @@ def _start_worker(messages: multiprocessing.Queue) -> None:
     global _messages
     _messages = messages
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would otherwise train on, unseen."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _train_and_write(spec: ModelSpec, settings: TrainingSettings, sample: bool, device: str) -> None:
