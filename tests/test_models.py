@@ -119,21 +119,16 @@ def test_the_elbo_is_the_reconstruction_plus_the_divergence_from_the_prior() -> 
 
 
 def test_the_corruption_is_a_coin_between_two_unbiased_noises_of_standard_deviation_a_tenth() -> None:
-    half_black = torch.tensor([0.0, 1.0]).repeat(5000, 392)
-    speckle, additive = 0, 0
-    for seed in range(100):
-        error = corrupt(half_black[:2], noise(seed)) - half_black[:2]
-        zeros_stay = bool((error[:, ::2] == 0).all())
-        speckle, additive = speckle + zeros_stay, additive + (not zeros_stay)
-    assert min(speckle, additive) > 30
-    kinds = set()
-    for seed in range(6):
-        error = corrupt(half_black, noise(seed)) - half_black
-        kinds.add(bool((error[:, ::2] == 0).all()))
-        for touched in (error[:, 1::2], error[:, ::2])[: 1 if True in kinds and error[0, 0] == 0 else 2]:
-            assert touched.mean().item() == pytest.approx(0, abs=5e-4)  # 7 standard errors: 0.1 / 1400
-            assert touched.std().item() == pytest.approx(0.1, abs=5e-4)
-    assert kinds == {True, False}
+    """Additive noise touches every pixel; speckle leaves zeros as they are and is as strong where a pixel is 1."""
+    images = torch.tensor([0.0, 1.0]).repeat(1000, 392)
+    kinds = []
+    for seed in range(40):
+        on_zeros, on_ones = (corrupt(images, noise(seed)) - images).reshape(-1, 2).T
+        kinds.append("speckle" if (on_zeros == 0).all() else "additive")
+        for error in (on_ones,) if kinds[-1] == "speckle" else (on_zeros, on_ones):
+            assert error.mean().item() == pytest.approx(0, abs=1e-3)  # 6 standard errors
+            assert error.std().item() == pytest.approx(0.1, abs=1e-3)
+    assert min(kinds.count("speckle"), kinds.count("additive")) >= 10
 
 
 def test_a_dae_is_asked_for_the_clean_images() -> None:
@@ -158,8 +153,8 @@ def test_the_r1_penalty_is_half_the_weight_times_the_squared_slope() -> None:
     x = images() * 0.01
     losses = [gan.discriminator_loss(x, torch.empty(0), noise()) for gan in (plain, penalised)]
     assert (losses[1] - losses[0]).item() == pytest.approx(0.5 * 0.02 * 784 / 4, rel=1e-4)
-    gradients = [torch.autograd.grad(loss, gan.discriminator.weight)[0]
-                 for loss, gan in zip(losses, (plain, penalised), strict=True)]
+    weights = [gan.discriminator.weight for gan in (plain, penalised)]
+    gradients = [torch.autograd.grad(loss, weight)[0] for loss, weight in zip(losses, weights, strict=True)]
     torch.testing.assert_close(gradients[1] - gradients[0], torch.full((1, 784), 0.02 * 0.5), atol=1e-5, rtol=1e-3)
     assert not x.requires_grad
 
@@ -168,6 +163,6 @@ def test_the_gan_losses_are_the_non_saturating_ones() -> None:
     gan, x = GAN((8, 4), nn.Tanh, 2, discriminator_batch_norm=True, r1=0.0).eval(), images()
     with torch.no_grad():
         real, fake = gan.discriminator(x).sigmoid(), gan.discriminator(gan.sample(50, noise(2))).sigmoid()
-        expected = -(real.log().mean() + (1 - fake).log().mean())
-        assert gan.discriminator_loss(x, torch.empty(0), noise(2)).item() == pytest.approx(expected.item(), rel=1e-5)
-        assert gan.generator_loss(x, torch.empty(0), noise(2)).item() == pytest.approx(-fake.log().mean().item(), rel=1e-5)
+        tell, fool = -(real.log().mean() + (1 - fake).log().mean()), -fake.log().mean()
+        assert gan.discriminator_loss(x, torch.empty(0), noise(2)).item() == pytest.approx(tell.item(), rel=1e-5)
+        assert gan.generator_loss(x, torch.empty(0), noise(2)).item() == pytest.approx(fool.item(), rel=1e-5)

@@ -179,7 +179,7 @@ def test_ratio_boxes_have_the_quartiles_in_order(ax: Axes) -> None:
     medians = [line.get_xdata()[0] for line in ax.lines if line.get_color() == plots.CLASSES[3]]
     assert medians == pytest.approx([1.5, 4.0])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
-    assert ax.get_xscale() == "log" and ax.yaxis_inverted()
+    assert ax.yaxis_inverted()  # the first model on top
 
 
 def test_a_share_table_prints_percentages(ax: Axes) -> None:

@@ -78,26 +78,23 @@ def test_the_incomplete_last_batch_is_left_out() -> None:
     assert trained.model.encoder[1].num_batches_tracked == 3
 
 
-@pytest.mark.parametrize(("loss", "trains", "spares"), [
-    ("discriminator", "discriminator", "generator"), ("generator", "generator", "discriminator"),
-])  # fmt: skip
+@pytest.mark.parametrize("trains", ["discriminator", "generator"])
 @pytest.mark.parametrize("spec", [TINY["gan"], TINY["healthy"]], ids=["printed", "healthy"])
-def test_each_gan_loss_trains_its_own_network(spec: ModelSpec, loss: str, trains: str, spares: str, monkeypatch) -> None:
+def test_each_gan_loss_trains_its_own_network(spec: ModelSpec, trains: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the other phase taken out of the loop, the other network's weights stay as they were built."""
     build, built = ModelSpec.build, []
 
     def one_phase(self):
         model = build(self)
         built.append({name: value.clone() for name, value in model.named_parameters()})
-        phase = model.phases()[loss]
-        model.phases = lambda: {loss: phase}
+        phase = model.phases()[trains]
+        model.phases = lambda: {trains: phase}
         return model
 
     monkeypatch.setattr(ModelSpec, "build", one_phase)
     after = dict(run(spec).model.named_parameters())
     changed = {name for name, value in after.items() if not torch.equal(value, built[0][name])}
     assert changed and all(name.startswith(trains) for name in changed)
-    assert not any(name.startswith(spares) for name in changed)
 
 
 def test_a_loss_that_is_not_finite_stops_at_once() -> None:
@@ -112,7 +109,7 @@ def test_a_loss_that_is_not_finite_stops_at_once() -> None:
 
 def test_a_penalty_that_overflows_is_named_by_its_loss_epoch_and_step() -> None:
     spec = ModelSpec("gan", (8, 4), "tanh", r1=1e39)
-    with pytest.raises(DivergenceError, match="gan-8-4-tanh-r1x1e.39: the discriminator loss is inf at epoch 1, step 1"):
+    with pytest.raises(DivergenceError, match="r1x1e.39: the discriminator loss is inf at epoch 1, step 1"):
         run(spec)
 
 
