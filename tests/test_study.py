@@ -89,10 +89,10 @@ def test_a_decoded_grid_runs_along_x_from_the_lowest_y(study: Study) -> None:
 def test_pairs_are_the_same_test_images_for_every_model(study: Study) -> None:
     images, _ = study.images("test")
     pairs = {family: study.pairs(untrained(spec)) for family, spec in SPECS.items()}
-    index = pairs["vae"].index
+    index = pairs["vae"].images
     assert index.shape == (study.profile.pairs, 2)
     assert 0 <= index.min() and index.max() < len(images) and index.unique().numel() == index.numel()
-    assert all(torch.equal(p.index, index) for p in pairs.values())
+    assert all(torch.equal(p.images, index) for p in pairs.values())
     for family in ("vae", "dae"):
         model = untrained(SPECS[family]).model
         with torch.no_grad():
@@ -104,7 +104,7 @@ def test_pairs_are_the_same_test_images_for_every_model(study: Study) -> None:
     distance = (decoded - images[index.flatten()]).norm(dim=1)
     assert gan.residual.tolist() == pytest.approx(distance.tolist(), rel=1e-4)
     other = Study("05_geodesics", "smoke", seed=4, device="cpu").pairs(untrained(SPECS["vae"]))
-    assert not torch.equal(other.index, index)
+    assert not torch.equal(other.images, index)
 
 
 def test_draws_start_anew_at_every_call(study: Study) -> None:

@@ -104,7 +104,7 @@ def test_a_loss_that_is_not_finite_stops_at_once() -> None:
         train(TINY["vae"], SHORT, images, labels, device="cpu", progress=print)
     message = str(error.value)
     assert re.search(r"vae-8-4-tanh: the negative ELBO loss is nan at epoch 1, step [123]\.", message)
-    assert "betas=(0.5, 0.99)" in message and "learning_rate=0.01" in message
+    assert "images that are not finite" in message
 
 
 def test_a_penalty_that_overflows_is_named_by_its_loss_epoch_and_step() -> None:

@@ -56,8 +56,8 @@ def path_of(spec: ModelSpec, settings: TrainingSettings, data_hash: str) -> Path
     return build_root() / "checkpoints" / f"{spec.name}-{key(spec, settings, data_hash)}.safetensors"
 
 
-def _digest(weights: dict[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(weights: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(weights):
         digest.update(name.encode() + weights[name].contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -70,9 +70,8 @@ def write(path: Path, trained: Trained, provenance: dict[str, object]) -> None:
         "spec": json.dumps(asdict(trained.spec)),
         "history": json.dumps(trained.history),
         "provenance": json.dumps(provenance),
-        "digest": _digest(weights),
     }
-    write_atomically(path, save(weights, metadata))
+    write_atomically(path, save(weights, metadata | {"digest": _digest(weights, metadata)}))
 
 
 def read(path: Path, spec: ModelSpec) -> Trained:
@@ -84,8 +83,8 @@ def read(path: Path, spec: ModelSpec) -> Trained:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}). {remedy}") from error
-    if metadata.get("digest") != _digest(weights):
-        raise CheckpointError(f"{path} is corrupt: its weights do not match its digest. {remedy}")
+    if metadata.pop("digest", None) != _digest(weights, metadata):
+        raise CheckpointError(f"{path} is corrupt: its content does not match its digest. {remedy}")
     if metadata["spec"] != json.dumps(asdict(spec)):
         raise CheckpointError(f"{path} holds {metadata['spec']}, not {spec.name}. {remedy}")
     model = spec.build()
@@ -168,6 +167,7 @@ def _train_side_by_side(
 ) -> None:
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
+    others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(jobs, context, _start_worker, (messages,))
     try:
         running = {executor.submit(_train_and_write, spec, settings, sample, device) for spec in specs}
@@ -178,8 +178,10 @@ def _train_side_by_side(
                 future.result()
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
-        for worker in multiprocessing.active_children():
+        for worker in set(multiprocessing.active_children()) - others:
             worker.terminate()
+            worker.join()
+        _relay(messages, progress)
         raise
     executor.shutdown()
     _relay(messages, progress)

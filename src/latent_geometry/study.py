@@ -25,7 +25,7 @@ class Pairs(NamedTuple):
     """Pairs of test images (B, 2) by index, their latent points (B, k), and for a GAN each image's distance (2B,), in
     pixel units, to that of its latent point."""
 
-    index: Tensor
+    images: Tensor
     start: Tensor
     end: Tensor
     residual: Tensor | None

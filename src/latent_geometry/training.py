@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .errors import DivergenceError
 from .models.spec import ModelSpec
@@ -28,18 +29,25 @@ class TrainingSettings:
     betas: tuple[float, float] = (0.5, 0.99)
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2 or not self.learning_rate > 0:
+            raise ValueError(f"epochs >= 1, batch_size >= 2 and learning_rate > 0 are needed; got {self}")
+
 
 @dataclass(frozen=True)
 class Trained:
     """A model in eval mode, with the mean of each of its losses over each epoch, in order."""
 
     spec: ModelSpec
-    model: nn.Module
+    model: Any  # of the spec's family
     history: dict[str, list[float]]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA where there is one and the CPU elsewhere; any other name is torch's own."""
+    """`auto` is CUDA where there is one and the CPU elsewhere; any other name is torch's own. Raises ValueError for
+    CUDA where there is none."""
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {name!r}: torch finds no CUDA here; use 'auto' or 'cpu'")
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 
@@ -87,8 +95,7 @@ def train(
                 if not math.isfinite(value):
                     raise DivergenceError(
                         f"{spec.name}: the {name} loss is {value} at epoch {epoch}, step {step}. "
-                        f"The likely cause is Adam with betas={settings.betas}, "
-                        f"learning_rate={settings.learning_rate}: try betas=(0.5, 0.99) or a smaller rate."
+                        f"The likely cause: {_likely_cause(settings, images)}."
                     )
                 optimizers[name].zero_grad()
                 loss.backward(inputs=parameters[name])
@@ -101,3 +108,11 @@ def train(
             elapsed = time.perf_counter() - started
             progress(f"{spec.name:<26} epoch {epoch:>3}/{settings.epochs}  {losses}  ({elapsed:.0f} s)")
     return Trained(spec, model.cpu().eval(), history)
+
+
+def _likely_cause(settings: TrainingSettings, images: Tensor) -> str:
+    if not torch.isfinite(images).all():
+        return "images that are not finite"
+    if settings.betas[1] < settings.betas[0]:
+        return f"Adam with betas={settings.betas} forgets squared gradients at once; try (0.5, 0.99)"
+    return f"too large a step; try a learning_rate below {settings.learning_rate}"
