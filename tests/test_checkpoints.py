@@ -95,9 +95,18 @@ def test_a_flipped_bit_in_the_weights_is_found(file: Path, place: float) -> None
     header = 8 + int.from_bytes(content[:8], "little")
     content[header + int(place * (len(content) - header - 1))] ^= 1
     file.write_bytes(content)
-    with pytest.raises(CheckpointError, match="its weights do not match its digest") as error:
+    with pytest.raises(CheckpointError, match="its content does not match its digest") as error:
         read(file, VAE)
     assert str(file) in str(error.value)
+
+
+def test_an_altered_history_is_found(file: Path) -> None:
+    content = file.read_bytes()
+    place = content.index(b"history") + 40
+    digit = next(i for i in range(place, len(content)) if chr(content[i]).isdigit())
+    file.write_bytes(content[:digit] + (b"1" if content[digit : digit + 1] != b"1" else b"2") + content[digit + 1 :])
+    with pytest.raises(CheckpointError, match="its content does not match its digest"):
+        read(file, VAE)
 
 
 def test_another_models_file_is_refused(file: Path) -> None:

@@ -36,7 +36,7 @@ def test_the_panels_show_models_of_the_report() -> None:
 def test_statements_are_numbered_by_section_and_in_order() -> None:
     numbers = [tuple(map(int, number.replace("4.", "").split("-"))) for number in ANSWERS]
     assert len(numbers) == len(STATEMENTS)
-    assert numbers == [(section, i) for section, count in ((1, 7), (2, 12)) for i in range(1, count + 1)]
+    assert numbers == [(section, i) for section, count in ((1, 7), (2, 14)) for i in range(1, count + 1)]
 
 
 def agreeing() -> dict[str, dict[str, Any]]:
@@ -84,6 +84,8 @@ REVERSALS: dict[str, list[tuple[str, str, float]]] = {  # of a model or family, 
     "4.2-10": [("gan-128-32-tanh", "badly_conditioned", 0.0)],
     "4.2-11": [(W, "log_cond.q50", 1.75)],
     "4.2-12": [("vae-256-64-sigmoid", "log_cond.q50", 1.75)],
+    "4.2-13": [("gan-128-32-tanh", "log_cond.q50", 0.25)],
+    "4.2-14": [(W, "badly_conditioned", 0.25)],
 }
 ALSO = {  # statements with two conditions: the other one, alone
     "4.1-6": (S, "log_cond.q50", 1.75),

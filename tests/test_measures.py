@@ -86,7 +86,12 @@ def test_outside_has_the_maps_orientation_and_counts_the_border_in() -> None:
 def test_beyond_separates_the_box_from_its_surroundings() -> None:
     box = ((-1.0, 1.0), (-1.0, 1.0))
     wide = make(lambda x, y: np.where((abs(x) <= 1) & (abs(y) <= 1), 5.0, -2 - y), box=measures.widened(box, 3))
-    assert measures.beyond(wide, box) == {"median_inside": 5.0, "median_outside": -2.0, "lowest_outside": -5.0}
+    expected = {"median_inside": 5.0, "median_outside": -2.0, "lowest_outside": -5.0, "rank_deficient_outside": 0.0}
+    assert measures.beyond(wide, box) == expected
+    wide.log_det[-1] = -np.inf
+    share = wide.log_det.shape[1] / measures.outside(wide, box).sum()
+    assert measures.beyond(wide, box)["rank_deficient_outside"] == pytest.approx(share)
+    assert measures.beyond(wide, box)["lowest_outside"] > -5 - 1e-12
 
 
 def test_a_description_counts_what_is_rank_deficient() -> None:

@@ -42,7 +42,9 @@ def test_a_heatmap_shows_the_map_over_its_box_with_low_y_at_the_bottom(ax: Axes,
     assert np.array_equal(picture.get_array(), getattr(m, quantity))
     (x_min, x_max), (y_min, y_max) = BOX
     left, right, bottom, top = picture.get_extent()
-    assert left <= x_min < x_max <= right and bottom <= y_min < y_max <= top
+    rows, columns = m.log_det.shape
+    assert np.linspace(left, right, 2 * columns + 1)[[1, -2]] == pytest.approx([x_min, x_max])  # centres of pixels
+    assert np.linspace(bottom, top, 2 * rows + 1)[[1, -2]] == pytest.approx([y_min, y_max])
     assert (ax.get_xlim(), ax.get_ylim()) == BOX
     assert picture.get_clim() == (getattr(m, quantity).min(), getattr(m, quantity).max())
 
@@ -85,7 +87,7 @@ def test_images_that_fill_no_grid_are_refused(images: np.ndarray) -> None:
 def test_a_decoded_grid_has_its_first_row_at_the_bottom(ax: Axes) -> None:
     images = np.arange(9)[:, None] * np.ones(784)
     picture = plots.decoded_grid(ax, images, BOX)
-    assert (picture.get_extent(), picture.origin) == ([-1.0, 3.0, 2.0, 4.0], "upper")
+    assert (picture.get_extent(), picture.origin) == ([-2.0, 4.0, 1.5, 4.5], "upper")  # centres on BOX's edges
     centres = picture.get_array()[14::28, 14::28]
     assert centres.tolist() == [[6, 7, 8], [3, 4, 5], [0, 1, 2]]
     assert np.array_equal(images[0], np.zeros(784))

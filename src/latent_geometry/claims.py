@@ -46,7 +46,8 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of the report: its number and section, its gist in the report's own words, and the test of it."""
+    """One statement of the report: its number and section, its gist in the report's own words (shortened; square
+    brackets are ours), and the test of it."""
 
     number: str
     quote: str
@@ -227,6 +228,25 @@ def _sigmoid_better(m: Measures) -> Answer:
     return Answer(min(gains) > 0, f"sigmoid lowers the median log_cond by {_range(gains, 2)}")
 
 
+def _gans_poor(m: Measures) -> Answer:
+    medians = {f: _of(m, f, "log_cond", "q50") for f in ("gan", "healthy", "vae", "dae")}
+    return Answer(
+        min(medians["gan"]) > max(*medians["vae"], *medians["dae"]),
+        f"median log_cond: GANs as printed {_range(medians['gan'], 2)}, healthy GANs {_range(medians['healthy'], 2)}, "
+        f"VAEs {_range(medians['vae'], 2)}, DAEs {_range(medians['dae'], 2)}; notebook 03 shows what they generate",
+    )
+
+
+def _tanh_well(m: Measures) -> Answer:
+    tanh = {name: m[name] for pair in ACTIVATIONS for name in [f"vae-{pair[0]}"]}
+    worst = max(d["badly_conditioned"] for d in tanh.values())
+    return Answer(
+        worst < 0.01,
+        f"badly conditioned area of the two tanh VAEs at most {worst:.1%}; "
+        f"highest log_cond {_range([d['log_cond']['q100'] for d in tanh.values()], 2)}",
+    )
+
+
 STATEMENTS = (
     Statement(
         "4.1-1", "the magnitude of the metric tensor is very large, specially near the origin", _large_near_origin
@@ -253,4 +273,6 @@ STATEMENTS = (
         "4.2-11", "the architecture [does not] significantly affect the conditioning on VAEs", _architecture_irrelevant
     ),
     Statement("4.2-12", "the sigmoid activation presented a better conditioning", _sigmoid_better),
+    Statement("4.2-13", "GANs do perform poorly", _gans_poor),
+    Statement("4.2-14", "Tanh also performed well", _tanh_well),
 )

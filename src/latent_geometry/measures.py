@@ -12,7 +12,7 @@ from torch import Tensor
 from .figures import quantiles
 from .geodesics import Geodesics
 from .geometry import LatentMap
-from .models import GAN, Classifier
+from .models import DAE, GAN, VAE, Classifier
 from .models.mlp import bernoulli_loss
 
 Box = tuple[tuple[float, float], tuple[float, float]]
@@ -63,13 +63,14 @@ def roughness(m: LatentMap) -> float:
 
 def centre_excess(m: LatentMap) -> float:
     """Median log_det in the disc about the latent origin with half the box's smaller half-width, less that of the
-    map; for a box that does not hold the origin the disc is about the box's centre."""
+    map; for a box that does not hold the origin the disc is about the box's centre. Finite values only."""
     (x_min, x_max), (y_min, y_max) = m.box
     holds_origin = x_min < 0 < x_max and y_min < 0 < y_max
     x, y = (0.0, 0.0) if holds_origin else ((x_min + x_max) / 2, (y_min + y_max) / 2)
     radius = min(x_max - x_min, y_max - y_min) / 4
     disc = np.hypot(m.x[None, :] - x, m.y[:, None] - y) <= radius
-    return float(np.median(m.log_det[disc]) - np.median(m.log_det))
+    finite = np.isfinite(m.log_det)
+    return float(np.median(m.log_det[disc & finite]) - np.median(m.log_det[finite]))
 
 
 def outside(m: LatentMap, box: Box) -> NDArray[np.bool_]:
@@ -80,12 +81,14 @@ def outside(m: LatentMap, box: Box) -> NDArray[np.bool_]:
 
 
 def beyond(wide: LatentMap, box: Box) -> dict[str, float]:
-    """log_det in and out of the data's box, over a map that is wider: medians, and the lowest value outside."""
-    out = outside(wide, box)
+    """log_det in and out of the data's box, over a map that is wider: medians, and the lowest value outside. Finite
+    values only; the share of the points outside that are rank deficient is given beside them."""
+    out, finite = outside(wide, box), np.isfinite(wide.log_det)
     return {
-        "median_inside": float(np.median(wide.log_det[~out])),
-        "median_outside": float(np.median(wide.log_det[out])),
-        "lowest_outside": float(wide.log_det[out].min()),
+        "median_inside": float(np.median(wide.log_det[~out & finite])),
+        "median_outside": float(np.median(wide.log_det[out & finite])),
+        "lowest_outside": float(wide.log_det[out & finite].min()),
+        "rank_deficient_outside": float(1 - finite[out].mean()),
     }
 
 
@@ -123,6 +126,6 @@ def accuracy(judge: Classifier, images: Tensor, labels: Tensor) -> float:
 
 
 @torch.no_grad()
-def reconstruction_loss(model: torch.nn.Module, images: Tensor) -> float:
+def reconstruction_loss(model: VAE | DAE, images: Tensor) -> float:
     """Binary cross-entropy, in nats an image, of the images given the decoded mean code of each; no noise is drawn."""
     return bernoulli_loss(model.generator[:-1](model.encode(images)), images).item()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -59,7 +60,7 @@ def latent_scatter(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
     """Codes (n, 2) coloured by digit; each digit's name stands at the median of its codes."""
     codes, labels = np.asarray(codes), np.asarray(labels)
     colours = np.array(CLASSES)[labels]
-    ax.scatter(*codes.T, s=1.5, c=colours, lw=0, rasterized=True)
+    ax.scatter(codes[:, 0], codes[:, 1], s=1.5, c=colours, lw=0, rasterized=True)
     for digit in np.unique(labels):
         x, y = np.median(codes[labels == digit], axis=0)
         text = ax.text(x, y, str(digit), ha="center", va="center", weight="bold", fontsize=9)
@@ -72,8 +73,9 @@ def digit_markers(ax: Axes, codes: ArrayLike, labels: ArrayLike, size: float = 1
     codes, labels = np.asarray(codes), np.asarray(labels)
     edge = [patheffects.withStroke(linewidth=0.7, foreground="black")]
     return [
-        ax.scatter(*codes[labels == digit].T, s=size, c="white", marker=f"${digit}$", lw=0, path_effects=edge)
+        ax.scatter(x, y, s=size, c="white", marker=f"${digit}$", lw=0, path_effects=edge)
         for digit in np.unique(labels)
+        for x, y in [codes[labels == digit].T]
     ]
 
 
@@ -91,11 +93,18 @@ def image_grid(ax: Axes, images: ArrayLike, columns: int) -> AxesImage:
     return ax.imshow(tiled(images, columns), cmap="gray_r", vmin=0, vmax=1)
 
 
+def _cells(box: Sequence[Sequence[float]], columns: int, rows: int) -> tuple[float, float, float, float]:
+    """The extent of an image whose outermost pixels have their centres on the edges of a box."""
+    (x_min, x_max), (y_min, y_max) = box
+    x, y = (x_max - x_min) / (2 * (columns - 1)), (y_max - y_min) / (2 * (rows - 1))
+    return x_min - x, x_max + x, y_min - y, y_max + y
+
+
 def decoded_grid(ax: Axes, images: ArrayLike, box: Sequence[Sequence[float]]) -> AxesImage:
     """Images (n * n, 784) decoded on a grid over a latent box, first row at the bottom, on the box's axes."""
     side = round(len(np.asarray(images)) ** 0.5)
     rows = np.asarray(images).reshape(side, side, -1)[::-1].reshape(side * side, -1)
-    picture = ax.imshow(tiled(rows, side), cmap="gray_r", vmin=0, vmax=1, extent=(*box[0], *box[1]), aspect="auto")
+    picture = ax.imshow(tiled(rows, side), cmap="gray_r", vmin=0, vmax=1, extent=_cells(box, side, side), aspect="auto")
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
     return picture
 
@@ -107,7 +116,7 @@ def latent_heatmap(ax: Axes, m: LatentMap, quantity: str, limits: tuple[float, f
     low, high = limits or (None, None)
     finite = np.ma.masked_invalid(values)
     picture = ax.imshow(
-        finite, origin="lower", extent=(*m.box[0], *m.box[1]), aspect="auto", cmap=cmap, vmin=low, vmax=high
+        finite, origin="lower", extent=_cells(m.box, len(m.x), len(m.y)), aspect="auto", cmap=cmap, vmin=low, vmax=high
     )
     ax.set(xlabel="$z_1$", ylabel="$z_2$", xlim=m.box[0], ylim=m.box[1])
     return picture
@@ -157,7 +166,7 @@ def beyond(maps: dict[str, LatentMap], boxes: dict[str, Sequence[Sequence[float]
     return fig
 
 
-def paths(ax: Axes, curves: ArrayLike, **style: object) -> LineCollection:
+def paths(ax: Axes, curves: ArrayLike, **style: Any) -> LineCollection:
     """Latent curves (B, T, 2) as lines."""
     lines = LineCollection(list(np.asarray(curves)), **{"lw": 1, **style})
     ax.add_collection(lines)
