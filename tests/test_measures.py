@@ -10,6 +10,7 @@ from torch import nn
 from latent_geometry import measures
 from latent_geometry.geometry import LatentMap
 from latent_geometry.measures import Coverage
+from latent_geometry.models import ModelSpec
 
 UNIT = ((-1.0, 1.0), (-1.0, 1.0))
 
@@ -148,3 +149,17 @@ def test_a_perfect_reconstruction_costs_the_entropy_of_the_pixels() -> None:
     x = torch.rand(20, 784, generator=torch.Generator().manual_seed(0)) * 0.98 + 0.01
     entropy = torch.special.entr(x.double()) + torch.special.entr(1 - x.double())
     assert measures.reconstruction_loss(Copy(), x) == pytest.approx(entropy.sum(1).mean().item(), rel=1e-6)
+
+
+def test_recalibration_gives_batch_norm_the_statistics_of_the_data() -> None:
+    images = torch.rand(3000, 784, generator=torch.Generator().manual_seed(0))
+    model = ModelSpec("dae", (8, 4), "tanh").build().eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    copy = measures.recalibrated(model, images)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    linear, norm = copy.encoder[0], copy.encoder[1]
+    assert norm.running_mean == pytest.approx(linear(images).mean(0).detach(), abs=1e-5)
+    assert not any(module.training for module in copy.modules())
+    again = measures.recalibrated(copy, images)
+    states = zip(copy.state_dict().values(), again.state_dict().values(), strict=True)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in states)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from .figures import quantiles
 from .geodesics import Geodesics
@@ -129,3 +131,16 @@ def accuracy(judge: Classifier, images: Tensor, labels: Tensor) -> float:
 def reconstruction_loss(model: VAE | DAE, images: Tensor) -> float:
     """Binary cross-entropy, in nats an image, of the images given the decoded mean code of each; no noise is drawn."""
     return bernoulli_loss(model.generator[:-1](model.encode(images)), images).item()
+
+
+@torch.no_grad()
+def recalibrated(model: VAE | DAE, images: Tensor) -> VAE | DAE:
+    """A copy whose batch norm statistics are averages over images (n, 784) at the final weights.
+
+    Those that training leaves behind are running averages over the weights of its last steps, which at a high
+    learning rate differ from the final ones.
+    """
+    model = copy.deepcopy(model)
+    update_bn(images.split(1000), model.encoder)
+    update_bn(model.encode(images).split(1000), model.generator)
+    return model
