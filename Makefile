@@ -28,10 +28,12 @@ help:  ## list these commands
 figures: $(NOTEBOOKS:%=$(STAMPS)/%.done)  ## run the notebooks and make every figure; PROFILE=smoke: a small version, in minutes
 	@$(RUN) -m latent_geometry.notebook_runner --profile $(PROFILE)
 
-test: environment  ## unit tests, then the smoke notebooks, then each of them again with its outputs compared
+test: environment  ## unit tests, then the smoke notebooks, then each of them again, text and figures' numbers compared
 	$(RUN) -m pytest
 	$(MAKE) figures PROFILE=smoke
+	rm -rf $(BUILD)/smoke/first && cp -R $(BUILD)/smoke/figures $(BUILD)/smoke/first
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=1200 $(NOTEBOOKS:%=$(BUILD)/smoke/notebooks/%.ipynb)
+	$(RUN) -m latent_geometry.figures $(BUILD)/smoke/first $(BUILD)/smoke/figures
 
 lab: environment  ## open the notebooks in JupyterLab; LAB_OPTIONS are passed on
 	$(RUN) -m jupyterlab --notebook-dir=notebooks $(LAB_OPTIONS)

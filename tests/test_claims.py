@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from latent_geometry.claims import PANELS, STATEMENTS, Measures
 from latent_geometry.models import HEALTHY_GANS, REPORT
-from latent_geometry.paths import PROJECT
 
-REFERENCE = PROJECT.parent / "shared" / "report" / "reference_maps.json"
+REFERENCE = Path(__file__).with_name("reference_maps.json")
 ANSWERS = {statement.number: statement.answer for statement in STATEMENTS}
+OPEN = {"4.1-8", "4.1-9", "4.2-15", "4.2-16", "4.2-17"}  # maps cannot tell
 
 
-@pytest.mark.skipif(not REFERENCE.is_file(), reason="the report's panels in numbers are not beside this checkout")
 def test_the_panels_are_the_reports() -> None:
     published = {
         figure: (
@@ -36,7 +36,7 @@ def test_the_panels_show_models_of_the_report() -> None:
 def test_statements_are_numbered_by_section_and_in_order() -> None:
     numbers = [tuple(map(int, number.replace("4.", "").split("-"))) for number in ANSWERS]
     assert len(numbers) == len(STATEMENTS)
-    assert numbers == [(section, i) for section, count in ((1, 7), (2, 14)) for i in range(1, count + 1)]
+    assert numbers == [(section, i) for section, count in ((1, 9), (2, 17)) for i in range(1, count + 1)]
 
 
 def agreeing() -> dict[str, dict[str, Any]]:
@@ -54,7 +54,7 @@ def agreeing() -> dict[str, dict[str, Any]]:
         lowest, median, p95, highest = family["log_cond"]
         measures[spec.name] = {
             "log_det": dict(zip(("q0", "q50", "q100"), family["log_det"], strict=True)),
-            "log_cond": {"q0": lowest, "q50": median - gain, "q95": p95, "q100": highest},
+            "log_cond": {"q0": lowest, "q50": median - gain, "q95": p95 - gain, "q100": highest - gain},
             "badly_conditioned": family["badly_conditioned"],
             "roughness": (20 if spec.family == "dae" else 10) - spec.hidden[0] / 256 - 10 * gain,
             "centre_excess": 1.0,
@@ -109,10 +109,11 @@ def planted(name: str, path: str, value: float) -> Measures:
 
 
 def test_every_statement_can_hold() -> None:
-    assert {number: answer(agreeing()).holds for number, answer in ANSWERS.items()} == dict.fromkeys(ANSWERS, True)
+    found = {number: answer(agreeing()).holds for number, answer in ANSWERS.items()}
+    assert found == {number: None if number in OPEN else True for number in ANSWERS}
 
 
-@pytest.mark.parametrize("number", ANSWERS)
+@pytest.mark.parametrize("number", [number for number in ANSWERS if number not in OPEN])
 def test_every_statement_fails_when_its_numbers_are_reversed(number: str) -> None:
     before = ANSWERS[number](agreeing())
     plants = REVERSALS[number] + ([ALSO[number]] if number in ALSO else [])

@@ -204,3 +204,14 @@ def test_git_state(tmp_path):
     (tmp_path / "source").write_text("b")
     assert figures._git(tmp_path) == {"commit": commit, "dirty": True}
     assert figures._git(tmp_path / "figures") is None
+
+
+def test_differences_finds_another_number_and_a_missing_figure(tmp_path: Path) -> None:
+    for folder, value in (("a", 1.0), ("b", 1.0)):
+        save(Folder(tmp_path / folder), name="same", numbers={"x": value})
+        save(Folder(tmp_path / folder), name="moved", numbers={"x": value})
+    assert figures.differences(tmp_path / "a", tmp_path / "b") == []
+    save(Folder(tmp_path / "b"), name="moved", numbers={"x": 1.0000001})
+    save(Folder(tmp_path / "a"), name="lost", numbers={})
+    found = figures.differences(tmp_path / "a", tmp_path / "b")
+    assert [line.split(":")[0] for line in found] == ["lost", "moved"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from functools import cache
 from typing import Any
 
+import nbformat
 import pytest
 
 from latent_geometry.measures import GAN_BOX
@@ -14,7 +16,18 @@ from latent_geometry.models import STUDY
 from latent_geometry.paths import FIGURES, PROJECT
 
 REPORT_FIGURES = [f"figure_{i}" for i in range(1, 6)]
-NAMES = sorted({*REPORT_FIGURES, *(path.stem for path in FIGURES.iterdir() if not path.name.startswith("."))})
+SAVES = re.compile(
+    r"""(?:study\.save\(\w+, |report_figure\()"(\w+)\""""
+)  # the calls in the notebooks that save a figure
+NAMES = sorted(
+    {
+        name
+        for path in (PROJECT / "notebooks").glob("*.ipynb")
+        for cell in nbformat.read(path, 4).cells
+        if cell.cell_type == "code"
+        for name in SAVES.findall(cell.source)
+    }
+)
 QUANTILES = ["q0", "q5", "q25", "q50", "q75", "q95", "q100"]
 SIGNATURES = {"png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
@@ -62,10 +75,15 @@ def test_all_figures_come_from_one_run_of_the_study() -> None:
     """Of one seed, one set of data, and one checkpoint a model."""
     found = [sidecar(name) for name in NAMES]
     assert len({(s["seed"], s["data"]) for s in found}) == 1
-    keys: dict[str, set[str]] = {}
-    for model, key in (pair for s in found for pair in s["checkpoints"].items()):
-        keys.setdefault(model, set()).add(key)
-    assert {model: len(found) for model, found in keys.items()} == dict.fromkeys(keys, 1)
+    weights: dict[str, set[str]] = {}
+    for model, checkpoint in (pair for s in found for pair in s["checkpoints"].items()):
+        weights.setdefault(model, set()).add(checkpoint["weights"])
+    assert {model: len(found) for model, found in weights.items()} == dict.fromkeys(weights, 1)
+
+
+def test_figures_and_notebooks_name_each_other() -> None:
+    assert set(REPORT_FIGURES) <= set(NAMES)
+    assert {path.stem for path in FIGURES.glob("[!.]*")} == set(NAMES)
 
 
 def test_a_number_that_is_not_finite_is_found() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from latent_geometry import plots
 from latent_geometry.measures import GAN_BOX
 from latent_geometry.models import CLASSIFIER, REPORT, ModelSpec
+from latent_geometry.paths import FIGURES
 from latent_geometry.profiles import PROFILES, get_profile
 from latent_geometry.study import Study
 from latent_geometry.training import Trained, TrainingSettings
@@ -114,3 +117,9 @@ def test_draws_start_anew_at_every_call(study: Study) -> None:
 def test_models_of_one_call_share_their_settings(study: Study) -> None:
     with pytest.raises(ValueError):
         study.models([REPORT[0], CLASSIFIER])
+
+
+def test_another_seed_leaves_the_committed_figures_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LATENT_GEOMETRY_BUILD", str(tmp_path))
+    assert Study("x", "paper", seed=1).profile.figures == tmp_path / "paper" / "seed-1" / "figures"
+    assert Study("x", "paper").profile.figures == FIGURES

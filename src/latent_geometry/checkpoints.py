@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -56,11 +57,12 @@ def path_of(spec: ModelSpec, settings: TrainingSettings, data_hash: str) -> Path
     return build_root() / "checkpoints" / f"{spec.name}-{key(spec, settings, data_hash)}.safetensors"
 
 
-def _digest(weights: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
-    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+def digest(weights: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> str:
+    """SHA-256 of named tensors, and of the metadata that stand beside them."""
+    found = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(weights):
-        digest.update(name.encode() + weights[name].contiguous().numpy().tobytes())
-    return digest.hexdigest()
+        found.update(name.encode() + weights[name].contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def write(path: Path, trained: Trained, provenance: dict[str, object]) -> None:
@@ -71,7 +73,7 @@ def write(path: Path, trained: Trained, provenance: dict[str, object]) -> None:
         "history": json.dumps(trained.history),
         "provenance": json.dumps(provenance),
     }
-    write_atomically(path, save(weights, metadata | {"digest": _digest(weights, metadata)}))
+    write_atomically(path, save(weights, metadata | {"digest": digest(weights, metadata)}))
 
 
 def read(path: Path, spec: ModelSpec) -> Trained:
@@ -83,7 +85,7 @@ def read(path: Path, spec: ModelSpec) -> Trained:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}). {remedy}") from error
-    if metadata.pop("digest", None) != _digest(weights, metadata):
+    if metadata.pop("digest", None) != digest(weights, metadata):
         raise CheckpointError(f"{path} is corrupt: its content does not match its digest. {remedy}")
     if metadata["spec"] != json.dumps(asdict(spec)):
         raise CheckpointError(f"{path} holds {metadata['spec']}, not {spec.name}. {remedy}")
@@ -152,7 +154,7 @@ def train_or_load(
     if missing:
         on_gpu = choose_device(device).type == "cuda"
         processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        jobs = int(os.environ.get("LATENT_GEOMETRY_JOBS") or (1 if on_gpu else processors))
+        jobs = _positive("LATENT_GEOMETRY_JOBS") or (1 if on_gpu else processors)
         _train_side_by_side(missing, settings, sample, device, min(jobs, len(missing)), progress)
     return {spec.name: read(path, spec) for spec, path in paths.items()}
 
@@ -176,6 +178,11 @@ def _train_side_by_side(
             _relay(messages, progress)
             for future in done:
                 future.result()
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f"a training process was killed while training {', '.join(spec.name for spec in specs)}, most often for "
+            "want of memory. Set LATENT_GEOMETRY_JOBS=1 and run again: what was finished is kept"
+        ) from error
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
         for worker in set(multiprocessing.active_children()) - others:
@@ -193,3 +200,11 @@ def _relay(messages: multiprocessing.Queue, progress: Callable[[str], None]) -> 
             progress(messages.get(timeout=0.05))
         except queue.Empty:
             return
+
+
+def _positive(variable: str) -> int | None:
+    """The environment variable as a positive integer, None if it is not set."""
+    text = os.environ.get(variable)
+    if text and not (text.isdecimal() and int(text) > 0):
+        raise ValueError(f"{variable} must be a positive integer, got {text!r}")
+    return int(text) if text else None

@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -46,12 +47,12 @@ def save(
     numbers: Mapping[str, Any],
     parameters: Mapping[str, Any] | None = None,
     seed: int | None = None,
-    checkpoints: Mapping[str, str] | None = None,
+    checkpoints: Mapping[str, Mapping[str, str]] | None = None,
     wall_time: float | None = None,
 ) -> Path:
     """Write NAME.png, NAME.pdf and NAME.json into `profile.figures`; return the path of the PNG.
 
-    `numbers` are what a reader would read off the figure, `checkpoints` the keys of its models by name,
+    `numbers` are what a reader would read off the figure, `checkpoints` the keys and weights of its models by name,
     `wall_time` the seconds it took to compute. PNG and PDF have the same bytes at every run. The three are
     finished under temporary names and then moved, the sidecar last. Raises ValueError for a name outside
     [a-z0-9_]+ or a number that is not finite, OSError, naming the folder, if it cannot be written.
@@ -140,3 +141,22 @@ def _git(project: Path) -> dict[str, str | bool] | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return {"commit": commit, "dirty": bool(changed)} if Path(top).resolve() == project.resolve() else None
+
+
+def differences(first: Path, second: Path) -> list[str]:
+    """What separates the numbers of two folders of figures: one line for each sidecar that is missing or differs."""
+    numbers = [{p.stem: json.loads(p.read_text("utf-8"))["numbers"] for p in f.glob("*.json")} for f in (first, second)]
+    lines = []
+    for name in sorted(numbers[0].keys() | numbers[1].keys()):
+        for found, folder in zip(numbers, (first, second), strict=True):
+            if name not in found:
+                lines.append(f"{name}: not in {folder}")
+        if name in numbers[0] and name in numbers[1] and numbers[0][name] != numbers[1][name]:
+            lines.append(f"{name}: other numbers in {second} than in {first}")
+    return lines
+
+
+if __name__ == "__main__":  # python -m latent_geometry.figures FIRST SECOND: exit status 1 if their numbers differ
+    found = differences(Path(sys.argv[1]), Path(sys.argv[2]))
+    print("\n".join(found) or f"the figures' numbers agree: {sys.argv[1]}, {sys.argv[2]}")
+    sys.exit(bool(found))

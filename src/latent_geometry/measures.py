@@ -13,11 +13,10 @@ from torch.optim.swa_utils import update_bn
 
 from .figures import quantiles
 from .geodesics import Geodesics
-from .geometry import LatentMap
+from .geometry import Box, LatentMap
 from .models import DAE, GAN, VAE, Classifier
 from .models.mlp import bernoulli_loss
 
-Box = tuple[tuple[float, float], tuple[float, float]]
 GAN_BOX: Box = ((-3.0, 3.0), (-3.0, 3.0))
 BADLY_CONDITIONED = 20.0  # condition number of J; the report calls all its VAEs, which reach 15, well conditioned
 COVERED = 0.01  # share of the samples from which a class counts as covered

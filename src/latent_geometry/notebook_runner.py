@@ -120,7 +120,7 @@ def _preflight(notebook: Path, output: Path, parameters: dict[str, Any]) -> tupl
     values = {**defaults, **parameters}
     _check_writable(output.parent)
     if "profile" in values:
-        figures = get_profile(values["profile"]).figures
+        figures = get_profile(values["profile"], values.get("seed", 0)).figures
         _check_writable(build_root())
         _check_writable(figures)
     return values, {name: value for name, value in values.items() if repr(value) != repr(defaults[name])}
@@ -233,7 +233,10 @@ def main(arguments: list[str] | None = None) -> int:
         output = build_root().absolute() / profile.name / "notebooks" / name
     try:
         seconds = run(source, output, {"profile": profile.name, **dict(options.parameters)})
-    except NotebookError as error:
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (NotebookError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

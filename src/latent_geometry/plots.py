@@ -136,10 +136,15 @@ def report_panels(m: LatentMap) -> tuple[plt.Figure, NDArray[np.object_]]:
     return fig, axes
 
 
+def _shared_limits(maps: dict[str, LatentMap], quantity: str) -> tuple[float, float]:
+    values = np.concatenate([getattr(m, quantity).ravel() for m in maps.values()])
+    low, high = np.quantile(values[np.isfinite(values)], [0.01, 0.99])
+    return low, high
+
+
 def atlas(maps: dict[str, LatentMap], quantity: str) -> plt.Figure:
     """One panel a model, four in a row, all on one colour scale, which spans the 1 to 99 % quantiles of all maps."""
-    values = np.concatenate([getattr(m, quantity).ravel() for m in maps.values()])
-    limits = tuple(np.quantile(values[np.isfinite(values)], [0.01, 0.99]))
+    limits = _shared_limits(maps, quantity)
     rows = len(maps) // 4
     fig, axes = plt.subplots(rows, 4, figsize=(PAGE, 1.75 * rows))
     for ax, (name, m) in zip(axes.flat, maps.items(), strict=True):
@@ -155,8 +160,7 @@ def beyond(maps: dict[str, LatentMap], boxes: dict[str, Sequence[Sequence[float]
     """Both quantities of a few models, one row a quantity on one scale, with each model's box framed in white."""
     fig, axes = plt.subplots(2, len(maps), figsize=(PAGE, 4.4))
     for row, quantity in zip(axes, LABELS, strict=True):
-        values = np.concatenate([getattr(m, quantity).ravel() for m in maps.values()])
-        limits = tuple(np.quantile(values[np.isfinite(values)], [0.01, 0.99]))
+        limits = _shared_limits(maps, quantity)
         for ax, (name, m) in zip(row, maps.items(), strict=True):
             picture = latent_heatmap(ax, m, quantity, limits)
             (x0, x1), (y0, y1) = boxes[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .paths import FIGURES, build_root
@@ -22,11 +22,14 @@ class Profile:
     gan_samples: int  # images drawn to judge a GAN's class coverage
     pairs: int  # geodesics a model
     segments: int  # of a geodesic's discretisation
+    seed: int = 0  # of trainings and draws
 
     @property
     def figures(self) -> Path:
-        """Where figures go: only `paper` writes into the committed folder."""
-        return FIGURES if self.name == "paper" else build_root() / self.name / "figures"
+        """Where figures go: only `paper`, with the seed of the committed figures, writes into the committed folder."""
+        if self.name == "paper" and self.seed == 0:
+            return FIGURES
+        return build_root() / self.name / (f"seed-{self.seed}" if self.seed else "") / "figures"
 
 
 PROFILES = {
@@ -38,8 +41,9 @@ PROFILES = {
 }
 
 
-def get_profile(name: str) -> Profile:
-    """The profile called `name`. Raises ValueError, listing the valid names, if there is none."""
+def get_profile(name: str, seed: int = 0) -> Profile:
+    """The profile called `name`, with another seed if one is given. Raises ValueError, listing the valid names, for an
+    unknown one."""
     if name not in PROFILES:
         raise ValueError(f"unknown profile {name!r}; the profiles are {', '.join(PROFILES)}")
-    return PROFILES[name]
+    return replace(PROFILES[name], seed=seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -11,12 +12,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from . import data, figures
-from .checkpoints import key, train_or_load
+from .checkpoints import digest, key, train_or_load
 from .geodesics import invert
 from .measures import GAN_BOX, Box, percentile_box
 from .models import ModelSpec
 from .profiles import get_profile
-from .training import Trained, TrainingSettings, choose_device
+from .training import Trained, TrainingSettings, choose_device, train
 
 CLASSIFIER_EPOCHS = 10
 
@@ -35,12 +36,13 @@ class Study:
     """One notebook's view of the study. Raises ValueError, listing the valid ones, for an unknown profile.
 
     notebook: its name, recorded in the sidecar of every figure.
-    seed: of the trainings and of every draw. device: see `training.choose_device`.
+    seed: of the trainings and of every draw. device: see `training.choose_device`. Figures of another seed than 0
+    go under the build folder, so that the committed ones stay those of one run.
     """
 
     def __init__(self, notebook: str, profile: str = "paper", seed: int = 0, device: str = "auto") -> None:
         choose_device(device)
-        self.notebook, self.profile, self.seed, self.device = notebook, get_profile(profile), seed, device
+        self.notebook, self.profile, self.seed, self.device = notebook, get_profile(profile, seed), seed, device
         self._started = time.perf_counter()
 
     def settings(self, spec: ModelSpec) -> TrainingSettings:
@@ -55,8 +57,21 @@ class Study:
     def models(self, specs: Iterable[ModelSpec], progress: Callable[[str], None] = print) -> dict[str, Trained]:
         """The models of `specs`, which share their settings, by name: loaded, or trained where no checkpoint is."""
         specs = tuple(specs)
-        (settings,) = {self.settings(spec) for spec in specs}
+        if len(shared := {self.settings(spec) for spec in specs}) != 1:
+            raise ValueError(f"one call trains models of one setting; got {len(shared)}: ask for the classifier apart")
+        (settings,) = shared
         return train_or_load(specs, settings, sample=self.profile.sample, device=self.device, progress=progress)
+
+    def short_training(self, spec: ModelSpec, images: Tensor, labels: Tensor, **changes: Any) -> Trained:
+        """`spec` trained on images (n, 784) for this profile's few epochs, silently, not saved, and on one thread,
+        as all models are; `changes` are to the settings. Raises DivergenceError."""
+        settings = replace(self.settings(spec), epochs=self.profile.short_epochs, **changes)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return train(spec, settings, images, labels, device=self.device, progress=lambda line: None)
+        finally:
+            torch.set_num_threads(threads)
 
     @torch.no_grad()
     def codes(self, trained: Trained, split: str = "train") -> tuple[Tensor, Tensor]:
@@ -120,9 +135,12 @@ class Study:
             numbers=numbers,
             parameters={"profile": self.profile.name, "device": self.device},
             seed=self.seed,
-            checkpoints={
-                m.spec.name: key(m.spec, self.settings(m.spec), data.data_hash(self.profile.sample)) for m in models
-            },
+            checkpoints={m.spec.name: self._identity(m) for m in models},
             wall_time=round(time.perf_counter() - self._started, 2),
         )
         self._started = time.perf_counter()
+
+    def _identity(self, trained: Trained) -> dict[str, str]:
+        """The key of a model's checkpoint, which is of its recipe, and the hash of the weights that came of it here."""
+        recipe = key(trained.spec, self.settings(trained.spec), data.data_hash(self.profile.sample))
+        return {"key": recipe, "weights": digest(trained.model.state_dict())[:16]}

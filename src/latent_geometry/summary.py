@@ -106,7 +106,7 @@ def conclusions(results: pd.DataFrame) -> list[tuple[str, str]]:
             f"Badly conditioned area in the data's box (%): {ranges('badly conditioned (%)')}.",
         ),
         (
-            "the metric tensor of various models is generally poorly defined away from training data",
+            "the metric tensor of various models is generally poorly defined away from data",
             f"{'Supported' if falls else 'Supported in part'}: log_det lost from the box to the ring around it: "
             f"{ranges('log_det lost outside the box', 1)}.",
         ),

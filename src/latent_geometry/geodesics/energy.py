@@ -41,8 +41,8 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
-from latent_geometry.geodesics.result import POINTS, Geodesics, end_points, flat, interpolate, measure
-from latent_geometry.geometry.jacobian import Generator
+from ..geometry.jacobian import Generator
+from .result import POINTS, Geodesics, end_points, flat, interpolate, measure
 
 COARSEST = 16  # segments at the first level; 8 take as many iterations, and more curves to other minima
 COARSE_TOL = 1e-3  # below a coarse curve's own discretisation error, nothing is gained

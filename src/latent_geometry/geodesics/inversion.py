@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from latent_geometry.geodesics.result import POINTS, flat
-from latent_geometry.geometry.jacobian import Generator, in_dtype, jacobian
+from ..geometry.jacobian import Generator, in_dtype, jacobian
+from .result import POINTS, flat
 
 STEPS = 20
 DAMPING = 1e-3  # the first; relative, as LEAST, to the mean diagonal of J^T J

@@ -24,7 +24,7 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 from torch.func import jvp
 
-from latent_geometry.geometry.jacobian import Generator, in_dtype
+from ..geometry.jacobian import Generator, in_dtype
 
 NODES = 4  # Gauss-Legendre nodes a segment: exact where the integrand is a polynomial of degree 7
 POINTS = 1024  # decoded at a time: bounds the memory, and fits the cache

@@ -85,10 +85,12 @@ def differential(f: Generator, dtype: torch.dtype = torch.float64) -> Generator:
         if not finite.all():
             bad = points[~finite.all(-1)][0]
             raise ValueError(f"z of shape {tuple(z.shape)} must be finite, got the latent point {bad.tolist()}")
-        if steps is None or (points.requires_grad and torch.is_grad_enabled()):
-            tangents = _forward_mode(f, points)
-        else:
-            tangents = _propagate(steps, points)
+        try:
+            general = steps is None or (points.requires_grad and torch.is_grad_enabled())
+            tangents = _forward_mode(f, points) if steps is None or general else _propagate(steps, points)
+        except RuntimeError as error:
+            got = f"{tuple(points.shape)}, {points.dtype}, on {points.device}"
+            raise ValueError(f"f cannot be evaluated at latent points of shape {got}: {error}") from error
         if not torch.isfinite(tangents.detach().sum()):  # one cheap pass; the sum of finite entries may overflow
             wrong = ~torch.isfinite(tangents).all(-1).all(0)
             if wrong.any():

@@ -4,11 +4,10 @@ from .classifier import Classifier
 from .dae import DAE
 from .gan import GAN
 from .spec import ModelSpec
-from .study import ARCHITECTURES, CLASSIFIER, HEALTHY_GANS, REPORT, STUDY, get_spec
+from .study import CLASSIFIER, HEALTHY_GANS, REPORT, STUDY, get_spec
 from .vae import VAE
 
 __all__ = [
-    "ARCHITECTURES",
     "CLASSIFIER",
     "DAE",
     "GAN",
