@@ -68,10 +68,10 @@ def latent_scatter(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
 
 
-def digit_markers(ax: Axes, codes: ArrayLike, labels: ArrayLike, size: float = 12) -> list[PathCollection]:
+def digit_markers(ax: Axes, codes: ArrayLike, labels: ArrayLike, size: float = 16) -> list[PathCollection]:
     """Codes (n, 2) as small white digits, each the class of its image, to be read over a map."""
     codes, labels = np.asarray(codes), np.asarray(labels)
-    edge = [patheffects.withStroke(linewidth=0.7, foreground="black")]
+    edge = [patheffects.withStroke(linewidth=0.5, foreground="black")]
     return [
         ax.scatter(x, y, s=size, c="white", marker=f"${digit}$", lw=0, path_effects=edge)
         for digit in np.unique(labels)
@@ -137,13 +137,15 @@ def report_panels(m: LatentMap) -> tuple[plt.Figure, NDArray[np.object_]]:
 
 
 def _shared_limits(maps: dict[str, LatentMap], quantity: str) -> tuple[float, float]:
-    values = np.concatenate([getattr(m, quantity).ravel() for m in maps.values()])
-    low, high = np.quantile(values[np.isfinite(values)], [0.01, 0.99])
-    return low, high
+    """One scale for several models on which collapsed ones clip and do not flatten the others: from the median over
+    the models of their 1 % quantiles to the upper quartile of their 99 % quantiles."""
+    values = [getattr(m, quantity) for m in maps.values()]
+    ends = np.array([np.quantile(v[np.isfinite(v)], [0.01, 0.99]) for v in values])
+    return float(np.quantile(ends[:, 0], 0.5)), float(np.quantile(ends[:, 1], 0.75))
 
 
 def atlas(maps: dict[str, LatentMap], quantity: str) -> plt.Figure:
-    """One panel a model, four in a row, all on one colour scale, which spans the 1 to 99 % quantiles of all maps."""
+    """One panel a model, four in a row, all on one colour scale (`_shared_limits`)."""
     limits = _shared_limits(maps, quantity)
     rows = len(maps) // 4
     fig, axes = plt.subplots(rows, 4, figsize=(PAGE, 1.75 * rows))

@@ -75,10 +75,11 @@ def conclusions(results: pd.DataFrame) -> list[tuple[str, str]]:
         )
 
     vae = families["VAEs"]
+    working = results.drop(families["GANs as printed"].index)  # those have collapsed
     well = vae["badly conditioned (%)"].max() < 1
-    bent = results["straight / geodesic"].min() > 1.01
+    bent = working["straight / geodesic"].min() > 1.01
     best = vae["log_cond median"].mean() <= min(rows["log_cond median"].mean() for rows in families.values())
-    falls = (results["log_det lost outside the box"] > 0).all()
+    falls = (working["log_det lost outside the box"] > 0).all()
     return [
         (
             "the latent space of deep generative models must not be viewed as euclidean",
