@@ -180,8 +180,8 @@ def _train_side_by_side(
                 future.result()
     except BrokenProcessPool as error:
         raise RuntimeError(
-            f"a training process was killed while training {', '.join(spec.name for spec in specs)}, most often for "
-            "want of memory. Set LATENT_GEOMETRY_JOBS=1 and run again: what was finished is kept"
+            f"a training process was killed while training one of {', '.join(spec.name for spec in specs)}, most often "
+            "for want of memory. Set LATENT_GEOMETRY_JOBS=1 and run again: what was finished is kept"
         ) from error
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)

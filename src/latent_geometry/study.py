@@ -125,7 +125,8 @@ class Study:
         numbers: Mapping[str, Any],
         models: Iterable[Trained] = (),
     ) -> None:
-        """Save a figure with its sidecar (see `figures.save`); `models` are those that it shows."""
+        """Save a figure with its sidecar (see `figures.save`); `models` are those that it shows, and its wall time is
+        what passed since the figure before it."""
         figures.save(
             fig,
             name,
