@@ -1,7 +1,7 @@
-"""Curves between latent points: one result type, one measure of length, and the solvers."""
+"""Curves between latent points: one problem, one result type and measure, and the solvers."""
 
-from .energy import geodesic
 from .inversion import invert
-from .result import Geodesics, measure, straight_line
+from .problem import METHODS, geodesic
+from .result import Geodesics, Solution, measure
 
-__all__ = ["Geodesics", "geodesic", "invert", "measure", "straight_line"]
+__all__ = ["METHODS", "Geodesics", "Solution", "geodesic", "invert", "measure"]

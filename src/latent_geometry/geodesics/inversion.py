@@ -11,8 +11,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..geometry.jacobian import Generator, in_dtype, jacobian
-from .result import POINTS, flat
+from ..geometry.jacobian import Generator
+from ..geometry.manifolds import LatentSpace
+from .result import POINTS
 
 STEPS = 20
 DAMPING = 1e-3  # the first; relative, as LEAST, to the mean diagonal of J^T J
@@ -28,41 +29,39 @@ def invert(f: Generator, images: Tensor, box: tuple[tuple[float, float], ...], g
     limits = torch.as_tensor(box, dtype=torch.float64, device=images.device)
     if limits.ndim != 2 or limits.shape[1] != 2 or not bool((limits[:, 0] < limits[:, 1]).all()) or grid < 2:
         raise ValueError(f"box must hold one (low, high) with low < high a dimension, grid >= 2; got {box}, {grid}")
-    f = in_dtype(f)
+    space = LatentSpace(f)
     x = images.detach().to(torch.float64)
     axes = [torch.linspace(low, high, grid, dtype=x.dtype, device=x.device) for low, high in limits.tolist()]
     nodes = torch.cartesian_prod(*axes).reshape(-1, len(limits))
     with torch.no_grad():
-        pixels = flat(f)(nodes[:1]).shape[1]
+        pixels = space.embed(nodes[:1]).shape[1]
         if x.ndim != 2 or x.shape[1] != pixels or not bool(x.isfinite().all()):
             raise ValueError(f"images must be finite and of shape (n, {pixels}), as f's; got {tuple(x.shape)}")
-        z = _nearest(f, x, nodes)
-        parts = [_polish(f, *part, limits) for part in zip(x.split(POINTS), z.split(POINTS), strict=True)]
+        z = _nearest(space, x, nodes)
+        parts = [_polish(space, *part, limits) for part in zip(x.split(POINTS), z.split(POINTS), strict=True)]
     z, residual = (torch.cat(column) for column in zip(*parts, strict=True))
     return z, residual
 
 
-def _nearest(f: Generator, x: Tensor, nodes: Tensor) -> Tensor:
+def _nearest(space: LatentSpace, x: Tensor, nodes: Tensor) -> Tensor:
     """The node (of (m, k)) whose image is nearest to each of x (n, N), as (n, k)."""
-    decode = flat(f)
     best = torch.full_like(x[:, 0], torch.inf)
     z = nodes[:1].repeat(len(x), 1)
     for part in nodes.split(POINTS):
-        distance, index = torch.cdist(x, decode(part)).min(1)
+        distance, index = torch.cdist(x, space.embed(part)).min(1)
         nearer = distance < best
         z[nearer], best[nearer] = part[index[nearer]], distance[nearer]
     return z
 
 
-def _polish(f: Generator, x: Tensor, z: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
+def _polish(space: LatentSpace, x: Tensor, z: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
     """Points (n, k) within limits (k, 2), no further from x (n, N) than z, and their residuals (n,)."""
-    decode = flat(f)
-    error = decode(z) - x
+    error = space.embed(z) - x
     damping = torch.full_like(x[:, 0], DAMPING)
     eye = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
     low, high = limits.T
     for _ in range(STEPS):
-        j = jacobian(f, z)
+        j = space.root(z)
         slope = (j.mT @ error[..., None]).squeeze(-1)
         held = ((z == low) & (slope > 0)) | ((z == high) & (slope < 0))
         j = j.masked_fill(held[:, None], 0)
@@ -70,7 +69,7 @@ def _polish(f: Generator, x: Tensor, z: Tensor, limits: Tensor) -> tuple[Tensor,
         ridge = (damping * normal.diagonal(dim1=1, dim2=2).mean(1)).clamp(min=torch.finfo(z.dtype).tiny)
         step = torch.linalg.solve(normal + ridge[:, None, None] * eye, j.mT @ error[..., None])
         trial = (z - step.squeeze(-1)).clamp(low, high)
-        moved = decode(trial) - x
+        moved = space.embed(trial) - x
         nearer = moved.norm(dim=1) < error.norm(dim=1)
         z, error = torch.where(nearer[:, None], trial, z), torch.where(nearer[:, None], moved, error)
         damping = torch.where(nearer, damping / 10, damping * 10).clamp(min=LEAST)

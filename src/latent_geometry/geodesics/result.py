@@ -1,14 +1,14 @@
-"""What every curve-finder returns, and the one measure by which all are judged.
+"""What every solver returns, and the one measure by which all are judged.
 
 A curve g is the cubic spline (not-a-knot; de Boor, 2001) in latent space through knots z_0, ..., z_n at t = i/n.
 Its length and energy
 
-    L = int_0^1 |J(g) g'| dt,        E = int_0^1 |J(g) g'|^2 dt = int_0^1 <g', M(g) g'> dt
+    L = int_0^1 |g'|_M dt,        E = int_0^1 <g', M(g) g'> dt
 
-are integrated from the decoded speed |J g'| (forward-mode derivative, float64) by Gauss-Legendre quadrature
-between the knots. They belong to the curve: they depend neither on the solver nor, but for the quadrature's error,
-on the number of segments. L is in pixel units: the Euclidean norm of images with pixels in [0, 1]. E >= L^2, with
-equality for constant speed (Cauchy-Schwarz).
+are integrated from |A g'|, with A^T A = M (the Jacobian, of an embedded manifold) in float64, by Gauss-Legendre
+quadrature between the knots. They belong to the curve: they depend neither on the solver nor, but for the
+quadrature's error, on the number of knots. L is in pixel units for a latent space. E >= L^2, with equality for
+constant speed (Cauchy-Schwarz).
 
 The spline, and not the chain of straight segments, because its error falls as n^-4 and not n^-2: on random
 128-32 decoders with 32 segments, 3e-6 of the length at worst instead of 9e-5.
@@ -17,31 +17,55 @@ The spline, and not the chain of straight segments, because its error falls as n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
 from torch import Tensor
-from torch.func import jvp
 
-from ..geometry.jacobian import Generator, in_dtype
+from ..geometry.jacobian import Generator
+from ..geometry.manifolds import Manifold, as_manifold
+from ..geometry.metric import log_cond, singular_values
 
 NODES = 4  # Gauss-Legendre nodes a segment: exact where the integrand is a polynomial of degree 7
-POINTS = 1024  # decoded at a time: bounds the memory, and fits the cache
+POINTS = 1024  # evaluated at a time: bounds the memory, and fits the cache
+
+
+class Solution(NamedTuple):
+    """What a solver itself knows of B curves: knots (B, n + 1, k) at t = i/n, its criterion (B,), whether that holds
+    (B,), iterations (B,)."""
+
+    points: Tensor
+    criterion: Tensor
+    converged: Tensor
+    iterations: Tensor
+
+
+class Measured(NamedTuple):
+    """Length, energy and largest log-condition number of the metric's root on the way, each (B,), and where that is
+    met, (B, k). NaN for a curve on which the metric is not finite."""
+
+    length: Tensor
+    energy: Tensor
+    log_cond: Tensor
+    worst: Tensor
 
 
 @dataclass(frozen=True)
 class Geodesics:
-    """A batch of B curves between pairs of latent points; all tensors but `converged`, `iterations` are float64.
+    """A batch of B curves between pairs of points; all tensors but `converged` and `iterations` are float64.
 
     Attributes
     ----------
     points : (B, n + 1, k) the knots at t = 0, 1/n, ..., 1, the end points included.
-    length, energy : (B,) in pixel units and their square, as the module defines them.
-    converged : (B,) bool, True exactly where the solver's scale-free criterion held.
-    criterion : (B,) the criterion's last value; NaN for a curve that no solver sought to improve.
+    length, energy : (B,) as the module defines them.
+    converged : (B,) bool, True exactly where the solver's scale-free criterion held and the length is finite.
+    criterion : (B,) the criterion's last value, as the solver defines it; NaN where nothing was solved.
     iterations : (B,) int64.
     seconds : wall-clock time of the solver for the whole batch, without the measurement of length and energy.
+    log_cond, worst : (B,) the largest log-condition number of the Jacobian met on the way, +inf where it is rank
+        deficient, and (B, k) the point where it is.
     """
 
     points: Tensor
@@ -51,6 +75,8 @@ class Geodesics:
     criterion: Tensor
     iterations: Tensor
     seconds: float
+    log_cond: Tensor
+    worst: Tensor
 
     def curve(self, t: Tensor) -> Tensor:
         """The curves at times t (T,) in [0, 1], as (B, T, k)."""
@@ -71,56 +97,34 @@ def interpolate(points: Tensor, t: Tensor, derivative: int = 0) -> Tensor:
     return matrix @ (points - first) + (0 if derivative else first)
 
 
-def flat(f: Generator) -> Generator:
-    """f in float64 (see `in_dtype`), its images as rows (n, N)."""
-    f64 = in_dtype(f)
-    return lambda z: f64(z).flatten(1)
+def segment(start: Tensor, end: Tensor, segments: int) -> Tensor:
+    """Knots (B, segments + 1, k) of the straight lines from start (B, k) to end (B, k)."""
+    t = torch.linspace(0, 1, segments + 1, dtype=start.dtype, device=start.device)[:, None]
+    return torch.lerp(start[:, None], end[:, None], t)
 
 
-def measure(f: Generator, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Length and energy (B,), (B,) of the curves with knots points (B, n + 1, k)."""
-    f, points = flat(f), points.to(torch.float64)
+def measure(f: Manifold | Generator, points: Tensor) -> Measured:
+    """Length, energy and conditioning of the curves with knots points (B, n + 1, k)."""
+    manifold, points = as_manifold(f), points.to(torch.float64)
     segments = points.shape[1] - 1
     nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(NODES))
     t = ((torch.arange(segments)[:, None] + (nodes + 1) / 2) / segments).flatten()
     z, velocity = (interpolate(points, t, derivative).flatten(0, 1) for derivative in (0, 1))
     parts = zip(z.split(POINTS), velocity.split(POINTS), strict=True)
-    speed = torch.cat([jvp(f, (a,), (v,))[1].norm(dim=1) for a, v in parts]).unflatten(0, (len(points), len(t)))
+    values = torch.cat([_speed_and_condition(manifold, *part) for part in parts]).unflatten(0, (len(points), len(t)))
+    speed, condition = values.unbind(-1)
     weights = (weights / (2 * segments)).repeat(segments).to(points.device)
-    return speed @ weights, speed.square() @ weights
+    largest, at = condition.max(1)
+    return Measured(speed @ weights, speed.square() @ weights, largest, z.unflatten(0, speed.shape)[range(len(z) // len(t)), at])
 
 
-def end_points(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """Both (B, k), finite, on one device, as float64 copies; ValueError naming both otherwise."""
-    if start.ndim != 2 or start.shape != end.shape or 0 in start.shape:
-        raise ValueError(
-            f"start and end must both have shape (B, k) with B, k >= 1; "
-            f"got start {tuple(start.shape)} and end {tuple(end.shape)}"
-        )
-    if not (start.is_floating_point() and end.is_floating_point()) or start.device != end.device:
-        raise ValueError(
-            f"start and end must be floating point on one device; got start {start.dtype} on {start.device} "
-            f"and end {end.dtype} on {end.device}"
-        )
-    bad = ~(start.isfinite().all(1) & end.isfinite().all(1))
-    if bad.any():
-        raise ValueError(
-            f"start and end must be finite; not so in rows {bad.nonzero().flatten().tolist()}: "
-            f"start {start[bad].tolist()}, end {end[bad].tolist()}"
-        )
-    return start.detach().to(torch.float64), end.detach().to(torch.float64)
-
-
-def straight_line(f: Generator, start: Tensor, end: Tensor, *, segments: int = 64) -> Geodesics:
-    """The straight latent segments from start (B, k) to end (B, k): the baseline of every comparison.
-
-    Nothing is solved: `converged` is False, `criterion` NaN, and `segments` only sets the quadrature.
-    """
-    if segments < 1:
-        raise ValueError(f"segments must be at least 1; got {segments}")
-    start, end = end_points(start, end)
-    t = torch.linspace(0, 1, segments + 1, dtype=start.dtype, device=start.device)[:, None]
-    points = start[:, None] + t * (end - start)[:, None]
-    length, energy = measure(f, points)
-    none = torch.zeros(len(start), dtype=torch.int64, device=start.device)
-    return Geodesics(points, length, energy, none.bool(), torch.full_like(length, torch.nan), none, 0.0)
+def _speed_and_condition(manifold: Manifold, z: Tensor, v: Tensor) -> Tensor:
+    """Speeds of v (n, k) at z (n, k) and log-condition numbers there, as (n, 2); NaN where the metric is not finite."""
+    values = torch.full((len(z), 2), torch.nan, dtype=z.dtype, device=z.device)
+    with torch.no_grad():
+        root = manifold.root(z)
+        good = root.flatten(1).isfinite().all(1)
+        A = root[good]
+        values[good, 0] = (A @ v[good][..., None]).squeeze(-1).norm(dim=1)
+        values[good, 1] = log_cond(singular_values(A))
+    return values

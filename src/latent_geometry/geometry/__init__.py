@@ -1,13 +1,18 @@
 """Latent geometry of any callable generator: Jacobians, the pullback metric and its maps."""
 
 from .jacobian import Generator, differential, in_dtype, jacobian
+from .manifolds import Embedded, LatentSpace, Manifold, as_manifold
 from .maps import Box, LatentMap, latent_map
 from .metric import log_cond, log_det, pullback_metric, singular_values
 
 __all__ = [
     "Box",
+    "Embedded",
     "Generator",
     "LatentMap",
+    "LatentSpace",
+    "Manifold",
+    "as_manifold",
     "differential",
     "in_dtype",
     "jacobian",

@@ -35,14 +35,13 @@ line, which need not be the shortest path. Where f is not twice differentiable (
 
 from __future__ import annotations
 
-import time
-
 import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
 from ..geometry.jacobian import Generator
-from .result import POINTS, Geodesics, end_points, flat, interpolate, measure
+from ..geometry.manifolds import Manifold
+from .result import POINTS, Solution, interpolate
 
 COARSEST = 16  # segments at the first level; 8 take as many iterations, and more curves to other minima
 COARSE_TOL = 1e-3  # below a coarse curve's own discretisation error, nothing is gained
@@ -54,39 +53,29 @@ JUMP = 1.1  # energy with midpoints over energy, above which a step may not rais
 SPEED = 1.01  # largest E / L^2 of a converged curve
 
 
-def geodesic(
-    f: Generator,
+def solve(
+    manifold: Manifold,
     start: Tensor,
     end: Tensor,
     *,
     segments: int = 64,
     tol: float = 1e-6,
     max_iterations: int = 100,
-) -> Geodesics:
-    """Energy-minimising curves on the surface f(latent space) from start (B, k) to end (B, k).
-
-    `tol` bounds the Newton decrement relative to the energy (see the module); the length of a converged curve is
-    then within about tol / 2 of that of the discrete optimum. `max_iterations` counts a curve's iterations over
-    all levels. The result's `criterion` is the decrement, infinite for a curve that was stopped before its last
-    level. Nothing given is modified; a module must be in eval mode. ValueError for end points that are not finite
-    or do not match, and for settings out of range.
-    """
+) -> Solution:
+    """`tol` bounds the Newton decrement relative to the energy (see the module); `max_iterations` counts a curve's
+    iterations over all levels. The criterion is the decrement, infinite for a curve that was stopped before its last
+    level."""
     if segments < 2 or max_iterations < 1 or not tol > 0:
         raise ValueError(
             f"segments must be at least 2, max_iterations at least 1, tol positive; got segments={segments}, "
             f"max_iterations={max_iterations}, tol={tol}"
         )
-    start, end = end_points(start, end)
-    began = time.perf_counter()
-    f64 = flat(f)
+    f = manifold.embed
     together = max(1, 4 * POINTS // segments)
     ends = torch.stack((start, end), 1).split(together)
-    parts = [_solve(f64, pair, segments, tol, max_iterations) for pair in ends]
+    parts = [_solve(f, pair, segments, tol, max_iterations) for pair in ends]
     points, criterion, iterations = (torch.cat(column) for column in zip(*parts, strict=True))
-    seconds = time.perf_counter() - began
-    length, energy = measure(f, points)
-    converged = (criterion <= tol) & (energy <= SPEED * length.square())
-    return Geodesics(points, length, energy, converged, criterion, iterations, seconds)
+    return Solution(points, criterion, criterion <= tol, iterations)
 
 
 def _solve(f: Generator, points: Tensor, segments: int, tol: float, max_iterations: int) -> tuple[Tensor, ...]:

@@ -1,0 +1,115 @@
+"""Riemannian manifolds in one chart: what every solver of `geodesics` works on.
+
+A manifold is a metric tensor M(z), symmetric and positive (semi)definite, on a part of R^k; an embedded one has it
+from an embedding f, M = J^T J with J the Jacobian of f. Everything else follows from these two: the speed of a curve,
+and the acceleration that keeps it a geodesic,
+
+    g'' = -M^-1 ((d_{g'} M) g' - grad <g', M g'> / 2)        (do Carmo, 1992, chapter 3, in matrix form)
+        = -(J^T J)^-1 J^T D^2 f(g', g')                       for an embedded manifold.
+
+Points are rows: z (n, k), velocities v (n, k), float64. All methods but `root` are differentiable in their arguments
+and may be used under torch.func's transforms.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.func import grad, jvp
+
+from .jacobian import Generator, differential, in_dtype
+
+RIDGE = 1e-12  # added to M, relative to its mean diagonal, before it is inverted
+
+
+class Manifold(ABC):
+    """A metric tensor on R^k, or on the part of it where the metric is finite."""
+
+    @abstractmethod
+    def metric(self, z: Tensor) -> Tensor:
+        """M (n, k, k) at the points z (n, k)."""
+
+    def root(self, z: Tensor) -> Tensor:
+        """Any A (n, N, k) with A^T A = M: here the transposed Cholesky factor, of an embedded manifold the Jacobian."""
+        return torch.linalg.cholesky(self.metric(z)).mT
+
+    def speed_squared(self, z: Tensor, v: Tensor) -> Tensor:
+        """<v, M v> (n,)."""
+        return torch.einsum("ni,nij,nj->n", v, self.metric(z), v)
+
+    def acceleration(self, z: Tensor, v: Tensor) -> Tensor:
+        """The second derivative (n, k) of the geodesics through z (n, k) with velocities v (n, k).
+
+        Where M is singular it is regularised: RIDGE times its mean diagonal is added.
+        """
+        M, change = jvp(self.metric, (z,), (v,))
+        pull = grad(lambda a: self.speed_squared(a, v).sum())(z)
+        return _solve(M, pull / 2 - (change @ v[..., None]).squeeze(-1))
+
+    def chords(self, z: Tensor) -> Tensor:
+        """Squared lengths (B, n), to second order, of the segments of the chains of points z (B, n + 1, k)."""
+        middle, step = (z[:, 1:] + z[:, :-1]) / 2, z.diff(dim=1)
+        return self.speed_squared(middle.flatten(0, 1), step.flatten(0, 1)).unflatten(0, step.shape[:2])
+
+
+class Embedded(Manifold):
+    """A manifold with the metric of R^N, pulled back by an embedding."""
+
+    @abstractmethod
+    def embed(self, z: Tensor) -> Tensor:
+        """The images f(z) (n, N) of the points z (n, k)."""
+
+    def root(self, z: Tensor) -> Tensor:
+        basis = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
+        return torch.stack([jvp(self.embed, (z,), (e.expand_as(z),))[1] for e in basis], -1)
+
+    def metric(self, z: Tensor) -> Tensor:
+        J = Embedded.root(self, z)
+        return J.mT @ J
+
+    def speed_squared(self, z: Tensor, v: Tensor) -> Tensor:
+        return jvp(self.embed, (z,), (v,))[1].square().sum(-1)
+
+    def acceleration(self, z: Tensor, v: Tensor) -> Tensor:
+        J = Embedded.root(self, z)
+        second = jvp(lambda a: jvp(self.embed, (a,), (v,))[1], (z,), (v,))[1]
+        return _solve(J.mT @ J, -(J.mT @ second[..., None]).squeeze(-1))
+
+    def chords(self, z: Tensor) -> Tensor:
+        """Squared Euclidean lengths (B, n) of the chords between the images of z (B, n + 1, k)."""
+        return self.embed(z.flatten(0, 1)).unflatten(0, z.shape[:2]).diff(dim=1).square().sum(-1)
+
+
+class LatentSpace(Embedded):
+    """The latent space of a generator, with the pullback metric (Tosi et al., 2014; Arvanitidis et al., 2017).
+
+    f maps (n, k) to (n, ...), each row for itself; a module must be in eval mode and is evaluated as a frozen copy in
+    float64 (see `in_dtype`). `box`, one (low, high) a latent dimension, is where f was trained, if that is known:
+    solvers warn of end points outside. Lengths are in pixel units, the Euclidean norm of the flattened images.
+    """
+
+    def __init__(self, f: Generator, box: Sequence[Sequence[float]] | None = None) -> None:
+        self.f, self.box = in_dtype(f), box
+        self._jacobian = differential(self.f)
+
+    def embed(self, z: Tensor) -> Tensor:
+        return self.f(z).flatten(1)
+
+    def root(self, z: Tensor) -> Tensor:
+        """The Jacobian (n, N, k), by the fast path of `jacobian`. ValueError where it is not finite."""
+        return self._jacobian(z)
+
+
+def as_manifold(f: Manifold | Generator) -> Manifold:
+    """A manifold as it is, and a generator as its latent space."""
+    return f if isinstance(f, Manifold) else LatentSpace(f)
+
+
+def _solve(M: Tensor, right: Tensor) -> Tensor:
+    """M^-1 right (n, k), with M (n, k, k) regularised."""
+    size = M.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
+    eye = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
+    return torch.linalg.solve(M + RIDGE * size * eye, right[..., None]).squeeze(-1)
