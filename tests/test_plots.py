@@ -188,3 +188,52 @@ def test_ratio_boxes_have_the_quartiles_in_order(ax: Axes) -> None:
 def test_a_share_table_prints_percentages(ax: Axes) -> None:
     plots.share_table(ax, pd.DataFrame([[0.25, 0.75], [0.5, 0.5]], index=["a", "b"]))
     assert [text.get_text() for text in ax.texts] == ["25%", "75%", "50%", "50%"]
+
+
+def test_a_performance_profile_is_a_step_line_a_method(ax: Axes) -> None:
+    shares = pd.DataFrame({"a": [0.1, 0.5, 1.0], "b": [0.0, 0.0, 0.2]}, index=[1e-3, 1e-2, 1e-1])
+    plots.performance_profile(ax, shares)
+    assert {line.get_label(): list(line.get_ydata()) for line in ax.lines} == {c: list(shares[c]) for c in shares}
+    assert all(list(line.get_xdata()) == [1e-3, 1e-2, 1e-1] for line in ax.lines)
+    assert all(line.get_drawstyle() == "steps-post" for line in ax.lines)
+    assert ax.get_xscale() == "log"
+
+
+def test_dots_of_share_against_time_have_the_profiles_colours(ax: Axes) -> None:
+    plots.share_against_time(ax, pd.Series({"a": 0.5, "b": 1.0}), pd.Series({"b": 20.0, "a": 3.0}))
+    found = {line.get_label(): (line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines}
+    assert found == {"a": (3, 0.5), "b": (20, 1)}
+    assert [line.get_color() for line in ax.lines] == plots.CLASSES[:2]
+
+
+def test_excess_boxes_show_quartiles_on_a_clipped_logarithmic_axis(ax: Axes) -> None:
+    ratio = np.r_[1 + np.logspace(-3, -1, 5), [1.0, 1.0, np.inf], [2.0, 2.0, 2.0]]
+    records = pd.DataFrame({"ratio": ratio, "method": ["a"] * 5 + ["b"] * 6, "family": ["VAE"] * 8 + ["DAE"] * 3})
+    plots.excess_boxes(ax, records, 1e-4)
+    medians = [line.get_xdata()[0] for line in ax.lines if line.get_color() == "black" and len(line.get_xdata()) == 2]
+    assert {0.01, 1e-4, 1.0} <= {round(float(x), 9) for x in medians}
+    drawn = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in ax.lines])
+    assert np.nanmin(drawn) == pytest.approx(1e-4) and np.nanmax(drawn) == pytest.approx(10)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"] and ax.get_xscale() == "log"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["VAE", "DAE"]
+    assert ax.yaxis_inverted()
+
+
+def test_intervals_of_two_groups_share_their_rows(ax: Axes) -> None:
+    group = pd.DataFrame({"value": [0.5, -0.5], "low": [0.25, -1.0], "high": [0.75, 0.0]}, index=["p", "q"])
+    plots.intervals(ax, {"first": group, "second": group + 0.125})
+    bars = [np.array(lines.get_segments()) for lines in ax.collections]
+    assert [bar[:, :, 0].tolist() for bar in bars] == [
+        [[0.25, 0.75], [-1.0, 0.0]], [[0.375, 0.875], [-0.875, 0.125]],
+    ]  # fmt: skip
+    assert np.allclose((bars[0] + bars[1])[:, 0, 1] / 2, [0, 1])  # about their common row
+    assert [line.get_label() for line in ax.lines[:2]] == ["first", "second"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["p", "q"] and ax.yaxis_inverted()
+
+
+def test_share_lines_are_drawn_as_given(ax: Axes) -> None:
+    shares = pd.DataFrame({"a": [0.0, 0.5], "b": [0.25, 1.0]}, index=[0.3, 1.2])
+    plots.share_lines(ax, shares)
+    assert {line.get_label(): line.get_xydata().tolist() for line in ax.lines} == {
+        "a": [[0.3, 0.0], [1.2, 0.5]], "b": [[0.3, 0.25], [1.2, 1.0]],
+    }  # fmt: skip

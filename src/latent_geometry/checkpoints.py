@@ -10,14 +10,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import multiprocessing
-import os
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -31,14 +25,20 @@ from .errors import CheckpointError
 from .models.spec import ModelSpec
 from .paths import build_root, write_atomically
 from .training import Trained, TrainingSettings, choose_device, train
+from .workers import job_count, say, side_by_side
 
 
 @cache
 def source_hash() -> str:
     """Hash of the code, docstrings aside, that decides the weights: training.py and models/ but its list of names."""
-    digest = hashlib.sha256()
     decisive = {*Path(models.__file__).parent.glob("*.py"), Path(training.__file__)}
-    for path in sorted(decisive - {Path(models.__file__), Path(models.study.__file__)}):
+    return code_hash(decisive - {Path(models.__file__), Path(models.study.__file__)})
+
+
+def code_hash(paths: Iterable[Path]) -> str:
+    """Hash of the code of some modules, comments and docstrings aside."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
@@ -94,29 +94,10 @@ def read(path: Path, spec: ModelSpec) -> Trained:
     return Trained(spec, model.eval(), json.loads(metadata["history"]))
 
 
-_messages: multiprocessing.Queue | None = None  # in a worker: where its progress goes
-
-
-def _start_worker(messages: multiprocessing.Queue) -> None:
-    global _messages
-    _messages = messages
-    torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would otherwise train on, unseen."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
 def _train_and_write(spec: ModelSpec, settings: TrainingSettings, sample: bool, device: str) -> None:
-    assert _messages is not None
     images, labels = data.load("train", sample=sample)
     started = time.perf_counter()
-    trained = train(spec, settings, images, labels, device=device, progress=_messages.put)
+    trained = train(spec, settings, images, labels, device=device, progress=say)
     provenance = {
         "settings": asdict(settings),
         "data": data.data_hash(sample),
@@ -152,9 +133,7 @@ def train_or_load(
         if spec not in missing:
             progress(f"{spec.name:<26} loaded from {path.name}; training skipped")
     if missing:
-        on_gpu = choose_device(device).type == "cuda"
-        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        jobs = _positive("LATENT_GEOMETRY_JOBS") or (1 if on_gpu else processors)
+        jobs = job_count(1 if choose_device(device).type == "cuda" else None)
         _train_side_by_side(missing, settings, sample, device, min(jobs, len(missing)), progress)
     return {spec.name: read(path, spec) for spec, path in paths.items()}
 
@@ -167,44 +146,5 @@ def _train_side_by_side(
     jobs: int,
     progress: Callable[[str], None],
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
-    others = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(jobs, context, _start_worker, (messages,))
-    try:
-        running = {executor.submit(_train_and_write, spec, settings, sample, device) for spec in specs}
-        while running:
-            done, running = wait(running, timeout=1, return_when=FIRST_COMPLETED)
-            _relay(messages, progress)
-            for future in done:
-                future.result()
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            f"a training process was killed while training one of {', '.join(spec.name for spec in specs)}, most often "
-            "for want of memory. Set LATENT_GEOMETRY_JOBS=1 and run again: what was finished is kept"
-        ) from error
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for worker in set(multiprocessing.active_children()) - others:
-            worker.terminate()
-            worker.join()
-        _relay(messages, progress)
-        raise
-    executor.shutdown()
-    _relay(messages, progress)
-
-
-def _relay(messages: multiprocessing.Queue, progress: Callable[[str], None]) -> None:
-    while True:
-        try:
-            progress(messages.get(timeout=0.05))
-        except queue.Empty:
-            return
-
-
-def _positive(variable: str) -> int | None:
-    """The environment variable as a positive integer, None if it is not set."""
-    text = os.environ.get(variable)
-    if text and not (text.isdecimal() and int(text) > 0):
-        raise ValueError(f"{variable} must be a positive integer, got {text!r}")
-    return int(text) if text else None
+    what = f"training one of {', '.join(spec.name for spec in specs)}"
+    side_by_side(_train_and_write, [(spec, settings, sample, device) for spec in specs], jobs, what, progress)

@@ -21,7 +21,11 @@ class Profile:
     fine_grid: int  # points a side of the one fine map
     gan_samples: int  # images drawn to judge a GAN's class coverage
     pairs: int  # geodesics a model
-    segments: int  # of a geodesic's discretisation
+    slow_pairs: int  # of them, those that the slow solvers are given
+    codes: int  # of training images, for the solver that needs data
+    reference_grid: int  # steps a side of the grid on which the certified optimum is sought
+    neighbours: int  # points a model whose nearest neighbours are compared
+    resamples: int  # of a bootstrap
     seed: int = 0  # of trainings and draws
 
     @property
@@ -35,8 +39,16 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("paper", False, 100, 10, 1000, 45, 512, 10_000, 50, 128),
-        Profile("smoke", True, 12, 4, 250, 45, 64, 1_000, 6, 16),
+        Profile(
+            "paper", sample=False, epochs=100, short_epochs=10, batch_size=1000, grid=45, fine_grid=512,
+            gan_samples=10_000, pairs=100, slow_pairs=20, codes=5_000, reference_grid=256,
+            neighbours=30, resamples=500,
+        ),
+        Profile(
+            "smoke", sample=True, epochs=12, short_epochs=4, batch_size=250, grid=45, fine_grid=64,
+            gan_samples=1_000, pairs=6, slow_pairs=2, codes=300, reference_grid=64,
+            neighbours=6, resamples=50,
+        ),
     )
 }
 

@@ -19,12 +19,18 @@ from torch import Tensor
 
 from ..geometry.jacobian import Generator
 from ..geometry.manifolds import Manifold, as_manifold
-from . import newton, straight
+from . import bvp, fixed_point, georce, graph, network, newton, spline, straight
 from .result import Geodesics, Solution, measure
 
 METHODS: dict[str, Callable[..., Solution]] = {
     "newton": newton.solve,
     "straight": straight.solve,
+    "spline": spline.solve,
+    "network": network.solve,
+    "graph": graph.solve,
+    "georce": georce.solve,
+    "bvp": bvp.solve,
+    "fixed_point": fixed_point.solve,
 }
 SINGULAR = 1e8  # condition number of J from which that of M = J^T J exceeds 1/eps
 

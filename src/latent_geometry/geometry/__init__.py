@@ -4,14 +4,20 @@ from .jacobian import Generator, differential, in_dtype, jacobian
 from .manifolds import Embedded, LatentSpace, Manifold, as_manifold
 from .maps import Box, LatentMap, latent_map
 from .metric import log_cond, log_det, pullback_metric, singular_values
+from .surfaces import EuclideanSpace, FlatCylinder, HyperbolicHalfPlane, Paraboloid, Sphere
 
 __all__ = [
     "Box",
     "Embedded",
+    "EuclideanSpace",
+    "FlatCylinder",
     "Generator",
+    "HyperbolicHalfPlane",
     "LatentMap",
     "LatentSpace",
     "Manifold",
+    "Paraboloid",
+    "Sphere",
     "as_manifold",
     "differential",
     "in_dtype",

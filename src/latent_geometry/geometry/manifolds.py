@@ -7,7 +7,7 @@ and the acceleration that keeps it a geodesic,
     g'' = -M^-1 ((d_{g'} M) g' - grad <g', M g'> / 2)        (do Carmo, 1992, chapter 3, in matrix form)
         = -(J^T J)^-1 J^T D^2 f(g', g')                       for an embedded manifold.
 
-Points are rows: z (n, k), velocities v (n, k), float64. All methods but `root` are differentiable in their arguments
+Points are rows: z (n, k), velocities v (n, k), float64. All methods but `root` and `contract` are differentiable in their arguments
 and may be used under torch.func's transforms.
 """
 
@@ -17,16 +17,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import grad, jvp
 
-from .jacobian import Generator, differential, in_dtype
+from .jacobian import Generator, contraction, differential, in_dtype
 
 RIDGE = 1e-12  # added to M, relative to its mean diagonal, before it is inverted
 
 
 class Manifold(ABC):
-    """A metric tensor on R^k, or on the part of it where the metric is finite."""
+    """A metric tensor on R^k, or on the part of it where the metric is finite; `dtype` is that of its points."""
+
+    dtype = torch.float64
+
+    def single(self) -> Manifold:
+        """The manifold in float32, if it can be had so: for the work that needs no more."""
+        return self
 
     @abstractmethod
     def metric(self, z: Tensor) -> Tensor:
@@ -62,6 +68,10 @@ class Embedded(Manifold):
     def embed(self, z: Tensor) -> Tensor:
         """The images f(z) (n, N) of the points z (n, k)."""
 
+    def contract(self, z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k) at the points z (n, k) for w (n, N)."""
+        return contraction(self.embed)(z, w)
+
     def root(self, z: Tensor) -> Tensor:
         basis = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
         return torch.stack([jvp(self.embed, (z,), (e.expand_as(z),))[1] for e in basis], -1)
@@ -91,12 +101,22 @@ class LatentSpace(Embedded):
     solvers warn of end points outside. Lengths are in pixel units, the Euclidean norm of the flattened images.
     """
 
-    def __init__(self, f: Generator, box: Sequence[Sequence[float]] | None = None) -> None:
-        self.f, self.box = in_dtype(f), box
-        self._jacobian = differential(self.f)
+    def __init__(
+        self, f: Generator, box: Sequence[Sequence[float]] | None = None, dtype: torch.dtype = torch.float64
+    ) -> None:
+        self.f, self.box = in_dtype(f, dtype), box
+        self.dtype = dtype if isinstance(f, nn.Module) else torch.float64
+        self._jacobian, self._contract = differential(self.f, self.dtype), contraction(self.f, self.dtype)
+
+    def single(self) -> LatentSpace:
+        """The same space in float32, where f is a module; any other f goes on being called in float64."""
+        return LatentSpace(self.f, self.box, torch.float32)
 
     def embed(self, z: Tensor) -> Tensor:
         return self.f(z).flatten(1)
+
+    def contract(self, z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        return self._contract(z, w)
 
     def root(self, z: Tensor) -> Tensor:
         """The Jacobian (n, N, k), by the fast path of `jacobian`. ValueError where it is not finite."""
@@ -109,7 +129,7 @@ def as_manifold(f: Manifold | Generator) -> Manifold:
 
 
 def _solve(M: Tensor, right: Tensor) -> Tensor:
-    """M^-1 right (n, k), with M (n, k, k) regularised."""
+    """M^-1 right (n, k), with M (n, k, k) regularised; not finite where M is zero."""
     size = M.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     eye = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
-    return torch.linalg.solve(M + RIDGE * size * eye, right[..., None]).squeeze(-1)
+    return torch.linalg.solve_ex(M + RIDGE * size * eye, right[..., None])[0].squeeze(-1)

@@ -1,0 +1,121 @@
+"""Geodesics between 20 random pairs of test digits on the 128-32 tanh VAE: every solver, side by side in one process.
+
+Run `python benchmarks/geodesics.py`. The decoder is the study's, or, where that has not been trained, one trained for
+12 epochs on the committed sample. One thread, float64. A time is in CPU seconds of this one thread, the smallest of
+three repeats for solvers that take less than a second a pair; all pairs are one batch. The settings are those of
+notebook 05. Lengths are measured by the package's own code and compared with the shortest curve that any of the
+solvers, or the certified reference, found.
+
+Plain: what one would write, and the best-known package does by default: a cubic spline whose energy on a fixed grid is
+lowered by Adam, all pairs at once.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.interpolate import CubicSpline
+from torch import Tensor, nn
+
+from latent_geometry import data
+from latent_geometry.checkpoints import path_of, read
+from latent_geometry.comparison import METHODS, Problem, search_box
+from latent_geometry.geodesics import geodesic, measure
+from latent_geometry.geodesics.reference import reference
+from latent_geometry.geometry import in_dtype
+from latent_geometry.measures import percentile_box
+from latent_geometry.models import get_spec
+from latent_geometry.training import Trained, TrainingSettings, train
+
+PAIRS, BATCH = 20, 100
+NODES, GRID, STEPS, RATE = 8, 32, 200, 0.03  # of the plain alternative
+SPEC = get_spec("vae-128-32-tanh")
+
+
+def decoder() -> tuple[Trained, bool]:
+    """The model, and whether it is of the committed sample only."""
+    path = path_of(SPEC, settings := TrainingSettings(), data.data_hash(False))
+    if path.exists():
+        return read(path, SPEC), False
+    settings = TrainingSettings(epochs=12, batch_size=250)
+    return train(SPEC, settings, *data.load("train", sample=True), device="cpu", progress=lambda line: None), True
+
+
+def plain(f: nn.Module, start: Tensor, end: Tensor) -> Tensor:
+    """Knots (B, GRID + 1, k) of cubic splines by Adam on the discrete energy."""
+    line = start[:, None] + torch.linspace(0, 1, GRID + 1, dtype=start.dtype)[:, None] * (end - start)[:, None]
+    spline = CubicSpline(np.linspace(0, 1, NODES + 2), np.eye(NODES + 2)[:, 1:-1])
+    basis = torch.from_numpy(spline(np.linspace(0, 1, GRID + 1)))
+    nodes = torch.zeros(len(start), NODES, start.shape[1], dtype=start.dtype, requires_grad=True)
+    adam = torch.optim.Adam([nodes], lr=RATE)
+    for _ in range(STEPS):
+        adam.zero_grad()
+        energy = GRID * f((line + basis @ nodes).flatten(0, 1)).unflatten(0, line.shape[:2]).diff(dim=1).square().sum()
+        energy.backward()
+        adam.step()
+    return (line + basis @ nodes).detach()
+
+
+def timed(way: Callable[[], object]) -> tuple[object, float]:
+    start = time.process_time()
+    found = way()
+    return found, time.process_time() - start
+
+
+def main() -> None:
+    trained, of_sample = decoder()
+    print(f"torch {torch.__version__}, one thread, float64, CPU {torch.backends.cpu.get_cpu_capability()}")
+    origin = "no checkpoint: trained for 12 epochs on the sample" if of_sample else "the study's"
+    print(f"{SPEC.name}, {origin}; {PAIRS} pairs\n")
+    with torch.no_grad():
+        codes = trained.model.encode(data.load("train", sample=True)[0])
+        ends = trained.model.encode(data.load("test", sample=True)[0])
+    f = in_dtype(trained.model.generator)
+    order = torch.randperm(len(ends), generator=torch.Generator().manual_seed(0))[: 2 * BATCH].reshape(-1, 2)
+    start, end = ends[order].double().unbind(1)
+    a, b = start[:PAIRS], end[:PAIRS]
+    box = search_box(Problem(f, a, b, percentile_box(codes), codes))
+
+    ways: dict[str, Callable[[], Tensor]] = {"plain": lambda: plain(f, a, b)}
+    flags: dict[str, float] = {}
+    for m in METHODS:
+        settings = {**m.settings, "codes": codes} if m.data else {**m.settings}
+
+        def way(name: str = m.name, solver: str = m.solver, settings: dict = settings) -> Tensor:
+            found = geodesic(f, a, b, method=solver, **settings)
+            flags[name] = found.converged.double().mean().item()
+            return found.points
+
+        ways[m.name] = way
+    ways["newton, 100 pairs"] = lambda: geodesic(f, start, end).points
+
+    warnings.simplefilter("ignore")  # of end points outside the data's box
+    geodesic(f, start[:2], end[:2])  # what torch loads at first use is nobody's time
+    best = reference(f, a, b, box).length
+    seconds, lengths = {}, {}
+    for name, solve in ways.items():
+        points, seconds[name] = timed(solve)
+        lengths[name] = measure(f, points[:PAIRS]).length  # type: ignore[index]
+    for _ in range(2):
+        for name in [name for name in ways if seconds[name] < PAIRS]:
+            seconds[name] = min(seconds[name], timed(ways[name])[1])
+    best = torch.stack([best, *lengths.values()]).nan_to_num(nan=torch.inf).min(0).values
+
+    print(f"{'':<22}{'ms a pair':>10}{'plain / it':>12}{'above best, median':>20}{'worst':>9}{'converged':>11}")
+    rate = {name: s / (BATCH if name.endswith("100 pairs") else PAIRS) for name, s in seconds.items()}
+    for name in ways:
+        excess = lengths[name] / best - 1
+        flag = f"{flags[name]:.0%}" if name in flags else ""
+        print(
+            f"{name:<22}{1e3 * rate[name]:>10.1f}{rate['plain'] / rate[name]:>12.2g}{excess.median():>20.3%}"
+            f"{excess.max():>9.2%}{flag:>11}"
+        )
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
