@@ -41,6 +41,7 @@ from latent_geometry.comparison import (
     records,
     scores,
     search_box,
+    select,
 )
 from latent_geometry.errors import CheckpointError
 from latent_geometry.geodesics import METHODS as SOLVERS
@@ -347,10 +348,10 @@ def planted(fails: Callable) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
 @pytest.mark.parametrize(
     ("fails", "holds", "word"),
     [
-        (lambda cond, rng: cond > 0.7, True, "yes: fails on"),
-        (lambda cond, rng: rng.uniform(size=len(cond)) > 0.7, False, "no: fails on"),
-        (lambda cond, rng: cond < 0.3, False, "no: fails on"),
-        (lambda cond, rng: cond > 2, None, "cannot be told: it fails on 0 of 320 pairs"),
+        (lambda cond, rng: cond > 0.7, True, "yes: "),
+        (lambda cond, rng: rng.uniform(size=len(cond)) > 0.7, False, "no: "),
+        (lambda cond, rng: cond < 0.3, False, "no: "),
+        (lambda cond, rng: cond > 2, None, "cannot be told: 0 of 320 pairs not solved"),
     ],
 )
 def test_the_answer_is_what_was_planted(fails: Callable, holds: bool | None, word: str) -> None:
@@ -358,9 +359,10 @@ def test_the_answer_is_what_was_planted(fails: Callable, holds: bool | None, wor
     found = premise(table, features, 100, 0)
     answer = answers(table, found)["s"]
     assert answer.holds is holds and answer.sentence.startswith(word)
-    rows = found[(found["method"] == "s") & (found["feature"] == "length") & (found["outcome"] == "failure")]
-    if holds is not None:
-        assert (rows["low"] < 0.1).all() and (rows["high"] > -0.1).all()
+    assert answers(table, found, "not converged")["s"] == (None, "cannot be told: 0 of 320 pairs not converged")
+    for over in ("all", "within"):
+        unrelated = select(found, "not solved", over, "length").loc["s"]
+        assert holds is None or unrelated["low"] < 0.1 and unrelated["high"] > -0.1
 
 
 def test_failures_rise_over_the_parts_as_planted() -> None:

@@ -6,23 +6,13 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from conftest import decoder, pairs
 from latent_geometry.geodesics import bvp
 from latent_geometry.geodesics.result import measure
 from latent_geometry.geometry.manifolds import LatentSpace, Manifold
 from latent_geometry.geometry.surfaces import EuclideanSpace, HyperbolicHalfPlane, Sphere
-
-
-def pairs(count: int, low: float, high: float, k: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    start, end = torch.rand(2, count, k, dtype=torch.float64, generator=generator) * (high - low) + low
-    return start, end
-
-
-def decoder() -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 20), nn.Sigmoid()).double().eval()
 
 
 @pytest.mark.parametrize(("manifold", "low", "high"), [(Sphere(), -1.0, 1.0), (HyperbolicHalfPlane(), 0.5, 2.0)])
@@ -54,7 +44,7 @@ def test_any_dimension(k: int) -> None:
 
 @pytest.mark.parametrize("factor", [100.0, 0.01])
 def test_scaling_the_generator_changes_nothing(factor: float) -> None:
-    f, (start, end) = decoder(), pairs(2, -1, 1)
+    f, (start, end) = decoder(gain=1.0).double(), pairs(2, -1, 1)
     plain, scaled = (bvp.solve(LatentSpace(g), start, end, nodes=8) for g in (f, lambda z: factor * f(z)))
     torch.testing.assert_close(scaled.points, plain.points, rtol=0, atol=1e-6)
     assert scaled.iterations.equal(plain.iterations) and scaled.converged.equal(plain.converged)

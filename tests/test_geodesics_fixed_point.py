@@ -6,24 +6,13 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
 from torch.func import grad
 
+from conftest import decoder, pairs
 from latent_geometry.geodesics import fixed_point
 from latent_geometry.geodesics.result import measure, segment
 from latent_geometry.geometry.manifolds import LatentSpace
 from latent_geometry.geometry.surfaces import EuclideanSpace, HyperbolicHalfPlane, Sphere
-
-
-def pairs(count: int, low: float, high: float, k: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    start, end = torch.rand(2, count, k, dtype=torch.float64, generator=generator) * (high - low) + low
-    return start, end
-
-
-def decoder() -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 20), nn.Sigmoid()).double().eval()
 
 
 @pytest.mark.parametrize(("manifold", "low", "high"), [(Sphere(), -0.8, 0.8), (HyperbolicHalfPlane(), 0.7, 1.7)])
@@ -76,7 +65,7 @@ def test_flat_space_needs_no_iteration(k: int) -> None:
 
 @pytest.mark.parametrize("factor", [100.0, 0.01])
 def test_scaling_the_generator_changes_nothing(factor: float) -> None:
-    f, (start, end) = decoder(), pairs(3, -1, 1)
+    f, (start, end) = decoder(gain=1.0).double(), pairs(3, -1, 1)
     for iterations in (1, 20):
         plain, scaled = (
             fixed_point.solve(LatentSpace(g), start, end, max_iterations=iterations)

@@ -6,26 +6,13 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from conftest import decoder, pairs
 from latent_geometry.geodesics import measure, newton
 from latent_geometry.geodesics.network import solve
 from latent_geometry.geometry.manifolds import LatentSpace
 from latent_geometry.geometry.surfaces import EuclideanSpace, HyperbolicHalfPlane, Sphere
-
-
-def decoder(k: int = 2) -> nn.Sequential:
-    torch.manual_seed(0)
-    f = nn.Sequential(nn.Linear(k, 16), nn.Tanh(), nn.Linear(16, 32), nn.Tanh(), nn.Linear(32, 50), nn.Sigmoid())
-    for layer in (f[0], f[2], f[4]):
-        nn.init.normal_(layer.weight, std=1.5 / math.sqrt(layer.in_features))
-    return f.double().eval()
-
-
-def pairs(count: int, low: float, high: float, k: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    points = torch.rand(2, count, k, dtype=torch.float64, generator=generator) * (high - low) + low
-    return points[0], points[1]
 
 
 @pytest.mark.parametrize(("manifold", "low", "high"), [(Sphere(), -1.1, 1.1), (HyperbolicHalfPlane(), 0.3, 2.0)])
@@ -76,7 +63,7 @@ def test_the_penalty_keeps_curves_where_the_jacobian_is_smaller() -> None:
 @pytest.mark.parametrize("settings", [{}, {"penalty": 0.1}, {"objective": "length"}])
 @pytest.mark.parametrize("factor", [100.0, 0.01])
 def test_scaling_the_generator_changes_no_iterate(factor: float, settings: dict) -> None:
-    f, (start, end) = decoder(), pairs(4, -1.5, 1.5)
+    f, (start, end) = decoder().double(), pairs(4, -1.5, 1.5)
     plain = solve(LatentSpace(f), start, end, steps=10, **settings)
     scaled = solve(LatentSpace(lambda z: factor * f(z)), start, end, steps=10, **settings)
     torch.testing.assert_close(scaled.points, plain.points, rtol=0, atol=1e-7)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from latent_geometry.geodesics import inversion, invert
+from latent_geometry.geometry import LatentSpace
 
 BOX = ((-1.2, 1.2), (-1.4, 1.4))
 
@@ -46,7 +47,7 @@ def test_nearest_node_is_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
     images = surface(planted())
     nodes = torch.cartesian_prod(*[torch.linspace(-1, 1, 9, dtype=torch.float64)] * 2)
     monkeypatch.setattr(inversion, "POINTS", 7)
-    nearest = inversion._nearest(surface, images, nodes)
+    nearest = inversion._nearest(LatentSpace(surface), images, nodes)
     assert nearest.equal(nodes[torch.cdist(images, surface(nodes)).argmin(1)])
 
 

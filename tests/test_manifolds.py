@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from conftest import decoder
 from latent_geometry.geometry import (
     Embedded,
     EuclideanSpace,
@@ -20,15 +21,8 @@ from latent_geometry.geometry import (
     as_manifold,
     jacobian,
     pullback_metric,
+    singular_values,
 )
-
-
-def decoder() -> nn.Sequential:
-    torch.manual_seed(0)
-    f = nn.Sequential(nn.Linear(2, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Linear(16, 30), nn.Sigmoid())
-    for layer in (f[0], f[3]):
-        nn.init.normal_(layer.weight, std=1.5 / math.sqrt(layer.in_features))
-    return f.eval()
 
 
 def quadratic(z: Tensor) -> Tensor:
@@ -140,8 +134,8 @@ def test_latent_space_has_the_pullback_metric() -> None:
 
 def test_images_of_any_shape_are_flattened() -> None:
     f, (z, v) = decoder(), draw(2, -2, 2)
-    flat, shaped = LatentSpace(f), LatentSpace(nn.Sequential(f, nn.Unflatten(1, (2, 3, 5))))
-    assert shaped.embed(z).shape == (30, 30)
+    flat, shaped = LatentSpace(f), LatentSpace(nn.Sequential(f, nn.Unflatten(1, (2, 5, 5))))
+    assert shaped.embed(z).shape == (30, 50)
     torch.testing.assert_close(shaped.acceleration(z, v), flat.acceleration(z, v))
     torch.testing.assert_close(shaped.metric(z), flat.metric(z))
 
@@ -153,6 +147,59 @@ def test_singular_metric_has_finite_acceleration() -> None:
     expected = torch.stack((-z[:, 0] * v[:, 0].square() / (1 + z[:, 0].square()), torch.zeros(30)), 1)
     torch.testing.assert_close(blind.acceleration(z, v), expected.double(), rtol=1e-9, atol=1e-9)
     assert Manifold.acceleration(blind, z, v).isfinite().all()
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.Sigmoid, nn.ReLU])
+def test_the_fast_acceleration_is_that_of_nested_differentiation(activation: type[nn.Module], k: int) -> None:
+    fast, (z, v) = LatentSpace(decoder(k, activation=activation)), draw(k, -2, 2)
+    slow = LatentSpace(lambda a: fast.f(a))
+    copies = z.clone(), v.clone()
+    for found, expected in zip(fast.bend(z, v), slow.bend(z, v), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(fast.acceleration(z, v), slow.acceleration(z, v), rtol=1e-7, atol=1e-9)
+    assert z.equal(copies[0]) and v.equal(copies[1])
+
+
+@pytest.mark.parametrize("f", [decoder(), quadratic], ids=["fast", "generic"])
+def test_accelerations_are_differentiable_and_may_be_transformed(f) -> None:
+    space, (z, v) = LatentSpace(f), draw(2, -1, 1, 4)
+    assert torch.autograd.gradcheck(space.acceleration, (z.clone().requires_grad_(), v.clone().requires_grad_()))
+    one_by_one = torch.func.vmap(lambda a, b: space.acceleration(a[None], b[None])[0])(z, v)
+    torch.testing.assert_close(one_by_one, space.acceleration(z, v))
+    h = 1e-5
+    along = torch.func.jvp(lambda a: space.acceleration(a, v), (z,), (v,))[1]
+    expected = (space.acceleration(z + h * v, v) - space.acceleration(z - h * v, v)) / (2 * h)
+    torch.testing.assert_close(along, expected, rtol=1e-5, atol=1e-5)
+
+
+class Diagonal(Manifold):
+    """The metric diag(x, y) at (x, y): definite in the first quadrant only."""
+
+    def metric(self, z: Tensor) -> Tensor:
+        return torch.diag_embed(z)
+
+
+def test_points_where_the_metric_has_no_root_spoil_no_others() -> None:
+    z = torch.tensor([[4.0, 9.0], [4.0, 0.0], [0.0, 0.0], [4.0, -1.0], [math.nan, 1.0], [math.inf, 1.0], [1.0, 1.0]])
+    A = Diagonal().root(z.double())
+    assert A.flatten(1).isfinite().all(1).tolist() == [True, True, True, False, False, False, True]
+    good = A[[0, 1, 2, 6]]
+    torch.testing.assert_close(good.mT @ good, Diagonal().metric(z[[0, 1, 2, 6]].double()))
+    assert singular_values(good)[:, -1].tolist() == [2, 0, 0, 1]
+
+
+@pytest.mark.parametrize("f", [decoder().double().__call__, nn.Sequential(nn.Linear(2, 3), nn.Tanh()), torch.sqrt])
+def test_points_that_are_not_finite_spoil_no_others(f) -> None:
+    space, z = LatentSpace(f), torch.tensor([[1.0, 2.0], [math.nan, 1.0], [0.5, 0.5]], dtype=torch.float64)
+    v, good = torch.ones_like(z), [0, 2]
+    for values, expected in (
+        (space.root(z), space.root(z[good])),
+        (space.acceleration(z, v), space.acceleration(z[good], v[good])),
+        (space.speed_squared(z, v), space.speed_squared(z[good], v[good])),
+    ):
+        torch.testing.assert_close(values[good], expected)
+        assert values[1].isnan().any()
 
 
 def test_a_manifold_stays_what_it_is() -> None:

@@ -155,14 +155,14 @@ def compare(
     methods: Sequence[Method] = METHODS,
     progress: Callable[[str], None] = print,
 ) -> dict[str, Compared]:
-    """All `methods` and the certified optimum, on a grid of `grid` steps a side, on every model, by its name.
+    """All `methods` on every model, and the certified optimum on a grid of `grid` steps a side, in as many segments.
 
     Each method gets a model's pairs as one batch, on one thread; as many run side by side as there are processors
     (LATENT_GEOMETRY_JOBS overrides), so times are those of a machine at work.
     """
     tasks = {}
     for model, p in problems.items():
-        settings = {"box": search_box(p), "grid": grid}
+        settings: dict[str, Any] = {"box": search_box(p), "grid": grid, "segments": grid}
         tasks[model, "reference"] = Task(model, p.generator, p.start, p.end, "reference", settings)
         for m in methods:
             pairs = slice(m.pairs(len(p.start), slow_pairs))
@@ -384,11 +384,16 @@ def _spearman(blocks: Sequence[NDArray]) -> NDArray[np.float64]:
 
 
 def premise(table: pd.DataFrame, features: Mapping[str, pd.DataFrame], resamples: int, seed: int) -> pd.DataFrame:
-    """Rank correlation of every feature of the certified path (`along`, by model) with every method's failure, and
-    with the excess of its length: one row a method, outcome and feature, over all pairs and within models."""
+    """Rank correlations of every feature of the certified path (`along`, by model) with every method's outcome: that a
+    pair is not solved, that the solver says not converged, and the excess of the length. One row a method, outcome and
+    feature, over all pairs and within models."""
     rows = []
     for method, group in table.groupby("method", sort=False):
-        outcomes = {"failure": ~group["solved"], "excess": (group["ratio"] - 1).clip(lower=RESOLVED)}
+        outcomes = {
+            "not solved": ~group["solved"],
+            "not converged": ~group["converged"],
+            "excess": (group["ratio"] - 1).clip(lower=RESOLVED),
+        }
         for outcome, values in outcomes.items():
             blocks = [
                 np.column_stack((features[str(model)].loc[own["pair"]], values[own.index].astype(float)))
@@ -400,25 +405,33 @@ def premise(table: pd.DataFrame, features: Mapping[str, pd.DataFrame], resamples
     return pd.DataFrame(rows)
 
 
-def answers(table: pd.DataFrame, found: pd.DataFrame, feature: str = "log_cond, highest") -> dict[str, Answer]:
-    """Does the condition number predict a method's failure? By method: True if the rank correlation is above zero, by
-    its interval, over all pairs and within models; None where there are too few failures or successes to tell."""
+def select(found: pd.DataFrame, outcome: str, over: str, feature: str) -> pd.DataFrame:
+    """Of what `premise` found, the rows of one outcome and feature over "all" pairs or "within" models, by method."""
+    rows = (found["outcome"] == outcome) & (found["over"] == over) & (found["feature"] == feature)
+    return found[rows].set_index("method")[["value", "low", "high"]]
+
+
+def answers(
+    table: pd.DataFrame, found: pd.DataFrame, outcome: str = "not solved", feature: str = "log_cond, highest"
+) -> dict[str, Answer]:
+    """Does the condition number predict that a pair is "not solved", or "not converged"? By method: True if their rank
+    correlation is above zero, by its interval, over all pairs and within models; None where there are too few pairs of
+    either kind to tell."""
     told = {}
     for method, group in table.groupby("method", sort=False):
-        failed = int((~group["solved"]).sum())
-        own = found[(found["method"] == method) & (found["outcome"] == "failure")].set_index(["over", "feature"])
+        failed = int((~group[outcome.removeprefix("not ")]).sum())
         if min(failed, len(group) - failed) < FEW:
-            told[str(method)] = Answer(None, f"cannot be told: it fails on {failed} of {len(group)} pairs")
+            told[str(method)] = Answer(None, f"cannot be told: {failed} of {len(group)} pairs {outcome}")
             continue
-        pooled, within = own.loc[("all", feature)], own.loc[("within", feature)]
-        best = own.loc["within"]["value"].abs().idxmax()
+        pooled, within = (select(found, outcome, over, feature).loc[method] for over in ("all", "within"))
+        own = found[(found["method"] == method) & (found["outcome"] == outcome) & (found["over"] == "within")]
+        best = own.loc[own["value"].abs().idxmax()]
         holds = bool(pooled["low"] > 0 and within["low"] > 0)
-        only = pooled["low"] > 0 and not holds
+        word = "yes" if holds else "between models, not within one" if pooled["low"] > 0 else "no"
         told[str(method)] = Answer(
             holds,
-            f"{'yes' if holds else 'between models, not within one' if only else 'no'}: fails on {failed} of "
-            f"{len(group)}; with its failure the highest log_cond correlates {_interval(pooled)}, within a model "
-            f"{_interval(within)}; most, within a model, {best} {_interval(own.loc[('within', best)])}",
+            f"{word}: {failed} of {len(group)} {outcome}; rank correlation with {feature} {_interval(pooled)}, within "
+            f"a model {_interval(within)}; strongest within a model: {best['feature']} {_interval(best)}",
         )
     return told
 

@@ -46,7 +46,7 @@ PROFILES = {
         ),
         Profile(
             "smoke", sample=True, epochs=12, short_epochs=4, batch_size=250, grid=45, fine_grid=64,
-            gan_samples=1_000, pairs=6, slow_pairs=2, codes=300, reference_grid=64,
+            gan_samples=1_000, pairs=6, slow_pairs=2, codes=200, reference_grid=64,
             neighbours=6, resamples=50,
         ),
     )

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from ..geometry.jacobian import Generator
 from ..geometry.manifolds import Manifold, as_manifold
-from .problem import geodesic
+from .problem import check_domain, end_points, geodesic
 from .result import POINTS, interpolate
 
 SPEED = 1e-4  # largest relative change of the speed of a converged curve
@@ -64,15 +64,17 @@ def exponential(
 
     f is a manifold, or a generator as in `geodesic`. Their lengths are |velocity|_M. Accurate to about `tol`, between
     1e-12 and 1. A curve that fails, or takes more than `max_steps` steps, is flagged; ValueError only for
-    arguments of the wrong shape, dtype, device or value.
+    arguments of the wrong shape, dtype, device or value, and where the metric at start is not finite. Warns of starts
+    outside the manifold's box.
     """
     if segments < 1 or max_steps < 1 or not 1e-12 <= tol < 1:
         raise ValueError(
             f"segments and max_steps must be at least 1, tol in [1e-12, 1); got segments={segments}, "
             f"max_steps={max_steps}, tol={tol}"
         )
-    start, velocity = _initial(start, velocity)
+    start, velocity = end_points(start, velocity, "velocity")
     manifold = as_manifold(f)
+    check_domain(manifold, start)
     batch, k = start.shape
     size = velocity.norm(dim=1, keepdim=True)
     size = torch.where(size > 0, size, 1)
@@ -82,10 +84,7 @@ def exponential(
 
         def right(_: float, state: np.ndarray) -> np.ndarray:
             z, v = torch.from_numpy(state).to(start).reshape(-1, 2, k).unbind(1)
-            try:
-                change = manifold.acceleration(origin + unit * z, unit * v) / unit
-            except torch.linalg.LinAlgError:  # for the whole batch, where one metric is singular
-                change = torch.full_like(v, torch.nan)
+            change = manifold.acceleration(origin + unit * z, unit * v) / unit
             return torch.stack((v, change), 1).detach().cpu().numpy().reshape(-1)
 
         return right
@@ -152,20 +151,3 @@ def _steady(manifold: Manifold, points: Tensor, velocities: Tensor) -> Tensor:
     with torch.no_grad():
         speed = torch.cat([manifold.speed_squared(*part) for part in parts]).sqrt().reshape(len(points), -1)
     return ((speed - speed[:, :1]).abs() <= SPEED * speed[:, :1]).all(1)
-
-
-def _initial(start: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:
-    """Both (B, k), finite, of one dtype and device, as float64 copies; ValueError naming both otherwise."""
-    start_is, velocity_is = (f"{tuple(a.shape)}, {a.dtype}, on {a.device}" for a in (start, velocity))
-    if start.ndim != 2 or 0 in start.shape or start_is != velocity_is or not start.is_floating_point():
-        raise ValueError(
-            "start and velocity must both have shape (B, k) with B, k >= 1, one floating point dtype and one device; "
-            f"got start {start_is} and velocity {velocity_is}"
-        )
-    bad = ~(start.isfinite().all(1) & velocity.isfinite().all(1))
-    if bad.any():
-        raise ValueError(
-            f"start and velocity must be finite; not so in rows {bad.nonzero().flatten().tolist()}: "
-            f"start {start[bad].tolist()}, velocity {velocity[bad].tolist()}"
-        )
-    return start.detach().to(torch.float64, copy=True), velocity.detach().to(torch.float64, copy=True)

@@ -17,14 +17,18 @@ Method. Newton's step by block odd-even reduction (Heller, 1976), with the large
 derivatives that leaves the Hessian positive definite (all of it is Newton, none Gauss-Newton), and backtracking until
 Armijo's condition holds (Nocedal and Wright, 2006, chapters 3 and 10). E sees the curve at its knots only, and knots
 that jump between distant points of similar images lower it; so a step must not raise the energy that has the
-segments' middles as further knots, unless it stays within 10 % of E. From the straight line on a coarse curve; a
-curve whose energy changes by more than 4 % when the segments are halved goes on with twice as many. A generator that
-is a module is evaluated in float32 until the last level is nearly solved, and then in float64. All curves advance at
-once; those that are done leave the batch.
+segments' middles as further knots, unless it stays within 15 % of E.
+
+From the straight line on a coarse curve; one whose energy changes by more than RESOLVED when the segments are halved,
+or that cannot be improved at its level, goes on with twice as many. Where the layers of f allow it, all this happens
+first under every fifth pixel (a metric of nearly the same shape at a third of the cost) and then, from there, under
+all of them, in float32 as long as that can reach `tol`, else in float64. All curves advance at once, and those that are
+done leave the batch.
 
 Criterion. The Newton decrement g^T H^-1 g / (2E), the share of the energy that the quadratic model has left to
-remove, in float64. It is infinite where the full H is not positive definite, so a saddle is never called a geodesic,
-and where `segments` are too few by the rule above. Multiplying f by a constant changes neither, nor any iterate.
+remove, where a last step is taken. It is infinite where the full H is not positive definite, so a saddle is never
+called a geodesic, and where `segments` are too few for RESOLVED. Multiplying f by a constant changes neither, nor any
+iterate.
 
 Cost. An iteration takes as long as about six evaluations of f over the curve (k = 2), and O(n k^3) to solve.
 
@@ -35,27 +39,24 @@ the Gauss-Newton step finite, and the curve is one of many.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
-from torch.func import hessian, vmap
+from torch.func import grad, hessian, vmap
 
 from ..geometry.manifolds import Embedded, Manifold
 from .result import Solution, interpolate, segment
 
 COARSEST = 16  # segments at the first level; 8 take as many iterations, and more curves to other minima
-INEXACT = 0.1
-SINGLE_TOL = 1e-6
-COARSE_TOL = 1e-3  # in float32 and on coarse curves; one or two steps in float64 do the rest
-RESOLVED = 0.015  # largest change of the energy by halving the segments; see the module
+RESOLVED = 0.02  # largest relative change of the energy by halving the segments: lengths are then right to 1e-3
+INEXACT = 0.3  # an unresolved curve is solved to this part of its energy's error
+COARSE_TOL = 1e-3  # from which a resolved draft is handed on
+SINGLE_TOL = 1e-6  # what float32 can be trusted with
 SHARES = (0.75, 0.5, 0.25, 0.0)  # of the second derivatives, where all of them are too much
-CLIP = True
 RIDGE = 1e-10  # relative to the mean diagonal: keeps Gauss-Newton definite where J is rank deficient
 ARMIJO = 1e-4
 ROUNDING = 4  # units in the last place of the energy that a step may raise it by
-HALVINGS = 6
-JUMP = 1.1  # energy with middles over energy, above which a step may not raise the former
+SMALLEST = 1 / 64  # part of a step that is tried
+JUMP = 1.15  # energy with middles over energy, above which a step may not raise the former
 POINTS = 128  # evaluated at a time: with their tangents they fit the cache
 CURVES = 256  # solved together: bounds the memory
 
@@ -67,20 +68,15 @@ def solve(
     *,
     segments: int = 512,
     tol: float = 1e-4,
-    max_iterations: int = 100,
+    max_iterations: int = 200,
 ) -> Solution:
     """At most `segments`, a power of two times 16 or less, and at most `max_iterations` a curve over all levels; the
     result has as many as its finest curve took. `tol` bounds the criterion; the length of a converged curve is then
     within about tol / 2 of that of the discrete optimum."""
     _check(tol, max_iterations, segments)
-    parts = [
-        _coarse_to_fine(manifold, segment(a, b, min(COARSEST, segments)), segments, tol, max_iterations)
-        for a, b in zip(start.split(CURVES), end.split(CURVES), strict=True)
-    ]
-    finest = max(part.points.shape[1] for part in parts)
-    points = torch.cat([_resampled(part.points, finest - 1) for part in parts])
-    criterion, converged, iterations = (torch.cat(column) for column in list(zip(*parts, strict=True))[1:])
-    return Solution(points, criterion, converged, iterations)
+    first = segment(start, end, min(COARSEST, segments))
+    parts = [_coarse_to_fine(manifold, part, segments, tol, max_iterations) for part in first.split(CURVES)]
+    return Solution(*(torch.cat(column) for column in zip(*_alike(parts), strict=True)))
 
 
 def refine(manifold: Manifold, points: Tensor, *, tol: float = 1e-4, max_iterations: int = 100) -> Solution:
@@ -94,6 +90,12 @@ def refine(manifold: Manifold, points: Tensor, *, tol: float = 1e-4, max_iterati
     return Solution(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
+def _alike(parts: list[Solution]) -> list[Solution]:
+    """The same curves, all with as many knots as the finest."""
+    segments = max(part.points.shape[1] for part in parts) - 1
+    return [part._replace(points=_resampled(part.points, segments)) for part in parts]
+
+
 def _check(tol: float, max_iterations: int, segments: int) -> None:
     if segments < 2 or max_iterations < 1 or not tol > 0:
         raise ValueError(
@@ -104,33 +106,44 @@ def _check(tol: float, max_iterations: int, segments: int) -> None:
 
 def _coarse_to_fine(manifold: Manifold, points: Tensor, segments: int, tol: float, max_iterations: int) -> Solution:
     """The solution from the first curves, points (B, n + 1, k); see the module."""
-    single, B = manifold.single(), len(points)
+    B = len(points)
     iterations = torch.zeros(B, dtype=torch.int64, device=points.device)
     criterion = torch.full((B,), torch.inf, dtype=torch.float64, device=points.device)
+    single, sketch = manifold.single(), manifold.sketch()
+    drafted = torch.full((B,), sketch is manifold, device=points.device)
     done: list[tuple[Tensor, Tensor]] = []
     index = torch.arange(B, device=points.device)
     while len(index):
-        n = points.shape[1] - 1
-        last = 2 * n > segments
-        count = iterations[index]
-        found, gap = _minimise(single, points, count, max(tol, SINGLE_TOL), max_iterations, not last)
-        ready = ((found <= COARSE_TOL) & (gap <= RESOLVED)) | last
-        again = ready & (found > tol)
-        if again.any():
-            z, spent = points[again], count[again]
-            found[again], gap[again] = _minimise(manifold, z, spent, tol, max_iterations)
-            points[again], count[again] = z, spent
-        iterations[index] = count
-        criterion[index[ready]] = torch.where(gap <= RESOLVED, found, torch.inf)[ready]
+        last = 2 * (points.shape[1] - 1) > segments
+        draft = (~drafted[index]).nonzero().flatten()
+        if len(draft):
+            z, spent = points[draft], iterations[index[draft]]
+            found, gap = _minimise(sketch, z, spent, COARSE_TOL, max_iterations, not last)
+            points[draft], iterations[index[draft]] = z, spent
+            drafted[index[draft]] = ((found <= COARSE_TOL) & (gap <= RESOLVED)) | last
+        whole = drafted[index].nonzero().flatten()
+        ready = torch.zeros_like(index, dtype=torch.bool)
+        if len(whole):
+            z, spent = points[whole], iterations[index[whole]]
+            found, gap = _minimise(single, z, spent, max(tol, SINGLE_TOL), max_iterations, not last)
+            enough = ((found <= COARSE_TOL) & (gap <= RESOLVED)) | last
+            again = (enough & (found > tol)).nonzero().flatten()
+            if len(again):
+                y, more = z[again], spent[again]
+                found[again], gap[again] = _minimise(manifold, y, more, tol, max_iterations)
+                z[again], spent[again] = y, more
+            points[whole], iterations[index[whole]] = z, spent
+            criterion[index[whole]] = torch.where(gap <= RESOLVED, found, torch.inf)
+            ready[whole] = enough
         done.append((index[ready], points[ready]))
         points, index = points[~ready], index[~ready]
         if len(index):
-            points = _resampled(points, 2 * n)
-    finest = done[-1][1].shape[1] - 1
-    whole = points.new_empty(B, finest + 1, points.shape[2])
+            points = _resampled(points, 2 * (points.shape[1] - 1))
+    finest = max(z.shape[1] for _, z in done) - 1
+    curves = points.new_empty(B, finest + 1, points.shape[2])
     for where, z in done:
-        whole[where] = _resampled(z, finest)
-    return Solution(whole, criterion, criterion <= tol, iterations)
+        curves[where] = _resampled(z, finest)
+    return Solution(curves, criterion, criterion <= tol, iterations)
 
 
 def _resampled(points: Tensor, segments: int) -> Tensor:
@@ -143,137 +156,145 @@ def _resampled(points: Tensor, segments: int) -> Tensor:
 
 
 def _minimise(
-    manifold: Manifold, points: Tensor, iterations: Tensor, tol: float, max_iterations: int, unresolved_may_stop=False
+    manifold: Manifold, points: Tensor, iterations: Tensor, tol: float, max_iterations: int, inexact: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Lower the energy of points (B, n + 1, k) in place, counting iterations (B,) in place; the criterion (B,), and
     the relative change of the energy (B,) when the segments are halved.
 
-    A curve leaves when its criterion holds (after the step that this pays for), when its iterations are spent,
-    or when no step along its direction lowers the energy.
+    A curve leaves when its criterion holds (after the step that this pays for), when its iterations are spent, or when
+    no step along its direction is acceptable; with `inexact`, also when it is unresolved and its criterion is below
+    the energy's own error.
     """
-    images, energy, refined = _evaluate(manifold, points)
+    images, energy = _evaluate(manifold, points)
+    refined = _refined(manifold, points, images)
     criterion = torch.full_like(energy, torch.inf)
     active = (iterations < max_iterations).nonzero().flatten()
     while len(active):
-        z, x = points[active], images[active]
-        step, decrement, full, usable = _direction(*_derivatives(manifold, z, x))
+        step, decrement, full = _direction(*_derivatives(manifold, points[active], images[active]))
         criterion[active] = torch.where(full, decrement / (2 * energy[active]), torch.inf)
-        z, x, e, fine, moved = _backtrack(manifold, z, x, energy[active], refined[active], step, decrement, usable)
-        points[active], images[active], energy[active], refined[active] = z, x, e, fine
+        moved = _backtrack(manifold, active, points, images, energy, refined, step, decrement)
         iterations[active] += 1
-        goal = torch.clamp(INEXACT * (fine / e - 1 - RESOLVED), min=tol) if unresolved_may_stop else tol
-        active = active[moved & (criterion[active] > goal) & (iterations[active] < max_iterations)]
+        goal = torch.full_like(criterion, tol)
+        if inexact:
+            goal = goal.maximum(INEXACT * (refined / energy - 1 - RESOLVED))
+        active = active[moved & (criterion > goal)[active] & (iterations[active] < max_iterations)]
     return criterion, refined / energy - 1
 
 
 def _direction(
     gradient: Tensor, diagonal: Tensor, more_diagonal: Tensor, coupling: Tensor, more_coupling: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """A step downhill (B, m, k) and its decrement (B,) from what `_derivatives` returns; whether (B,) it is that of
-    the full Hessian; whether (B,) there is one at all."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A step downhill (B, m, k) and its decrement (B,), not positive where there is none, from what `_derivatives`
+    returns; whether (B,) the step is that of the full Hessian."""
     eye = torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
     mean = diagonal.diagonal(dim1=-2, dim2=-1).mean((1, 2))
     ridged = diagonal + RIDGE * mean[:, None, None, None] * eye
     step, decrement, full = _newton(gradient, ridged + more_diagonal, coupling + more_coupling)
     usable = full.clone()
-    weak = (~usable).nonzero().flatten()
-    if len(weak):
-        values, vectors = torch.linalg.eigh(more_diagonal[weak])
-        up = torch.zeros_like(more_diagonal)
-        up[weak] = (vectors * values.clamp(min=0)[..., None, :]) @ vectors.mT
     for share in SHARES:
         weak = (~usable).nonzero().flatten()
         if len(weak):
-            if CLIP:
-                more = up[weak] + share * (more_diagonal[weak] - up[weak])
-            else:
-                more = share * more_diagonal[weak]
-            blocks = ridged[weak] + more, coupling[weak] + share * more_coupling[weak]
+            blocks = ridged[weak] + share * more_diagonal[weak], coupling[weak] + share * more_coupling[weak]
             step[weak], decrement[weak], usable[weak] = _newton(gradient[weak], *blocks)
-    return step, decrement, full, usable
+    return step, torch.where(usable, decrement, 0), full
 
 
 def _backtrack(
     manifold: Manifold,
-    z: Tensor,
-    x: Tensor,
+    active: Tensor,
+    points: Tensor,
+    images: Tensor,
     energy: Tensor,
     refined: Tensor,
     step: Tensor,
     decrement: Tensor,
-    usable: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """z (B, n + 1, k), its images, energy and refined energy after a step that is halved until it is acceptable (see
-    the module), and which curves moved (B,)."""
-    first = energy + ROUNDING * torch.finfo(manifold.dtype).eps * energy
-    z, x, energy, refined, moved = z.clone(), x.clone(), energy.clone(), refined.clone(), torch.zeros_like(usable)
-    scale, left = 1.0, (usable & (decrement > 0)).nonzero().flatten()
-    for _ in range(HALVINGS):
-        if not len(left):
-            break
-        trial = z[left]
+) -> Tensor:
+    """Move the active curves along their steps, halved until they are acceptable (see the module): points, images,
+    energy and refined energy change in place. Whether (active,) there was such a step."""
+    bound = energy[active] * (1 + ROUNDING * torch.finfo(manifold.dtype).eps)
+    moved = torch.zeros_like(active, dtype=torch.bool)
+    left, scale = (decrement > 0).nonzero().flatten(), 1.0
+    while len(left) and scale >= SMALLEST:
+        trial = points[active[left]]
         trial[:, 1:-1] += scale * step[left]
-        images, lower, fine = _evaluate(manifold, trial)
-        good = lower <= first[left] - ARMIJO * scale * decrement[left]
-        good &= fine <= torch.maximum(JUMP * lower, refined[left])
-        done = left[good]
-        z[done], x[done], energy[done] = trial[good], images[good], lower[good]
-        refined[done], moved[done] = fine[good], True
-        scale, left = scale / 2, left[~good]
-    return z, x, energy, refined, moved
+        x, lower = _evaluate(manifold, trial)
+        good = (lower <= bound[left] - ARMIJO * scale * decrement[left]).nonzero().flatten()
+        fine = _refined(manifold, trial[good], x[good])
+        kept = fine <= torch.maximum(JUMP * lower[good], refined[active[left[good]]])
+        good, fine = good[kept], fine[kept]
+        done = active[left[good]]
+        points[done], images[done], energy[done], refined[done] = trial[good], x[good], lower[good], fine
+        moved[left[good]] = True
+        left, scale = (~moved & (decrement > 0)).nonzero().flatten(), scale / 2
+    return moved
 
 
-def _evaluate(manifold: Manifold, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of curves z (B, n + 1, k): the images (B, n + 1, N) of the knots (the knots, if there is no embedding), the
-    energy (B,), and the energy with the segments' middles as further knots (B,)."""
-    halved = z.repeat_interleave(2, 1)[:, :-1]
-    halved[:, 1::2] = (z[:, 1:] + z[:, :-1]) / 2
+def _evaluate(manifold: Manifold, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Of curves z (B, n + 1, k): the images (B, n + 1, N) of the knots (the knots themselves, if there is no
+    embedding), and the energy (B,)."""
     n = z.shape[1] - 1
-    with torch.no_grad():
-        if not isinstance(manifold, Embedded):
-            return z, n * manifold.chords(z).sum(1), 2 * n * manifold.chords(halved).sum(1)
-        points = halved.to(manifold.dtype).flatten(0, 1)
-        x = torch.cat([manifold.embed(part) for part in points.split(POINTS)]).unflatten(0, halved.shape[:2])
-    coarse = x[:, ::2]
-    energies = (m * y.diff(dim=1).square().sum((1, 2)).double() for m, y in ((n, coarse), (2 * n, x)))
-    return coarse, *energies
+    if not isinstance(manifold, Embedded):
+        return z, n * manifold.chords(z).sum(1)
+    images, energies = [], []
+    for part in z.to(manifold.dtype).split(max(1, POINTS // n)):
+        x = manifold.images(part.flatten(0, 1)).unflatten(0, part.shape[:2])
+        images.append(x)
+        energies.append(n * x.diff(dim=1).square().sum((1, 2)))
+    return torch.cat(images), torch.cat(energies).double()
 
 
-def _derivatives(manifold: Manifold, z: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _refined(manifold: Manifold, z: Tensor, x: Tensor) -> Tensor:
+    """The energy (B,) of curves z (B, n + 1, k), with images x, that have the segments' middles as further knots."""
+    middle = (z[:, 1:] + z[:, :-1]) / 2
+    n = middle.shape[1]
+    if not isinstance(manifold, Embedded):
+        three = torch.stack((z[:, :-1], middle, z[:, 1:]), 2).flatten(0, 1)
+        return 2 * n * manifold.chords(three).sum(1).unflatten(0, (-1, n)).sum(1)
+    curves = max(1, POINTS // n)
+    energies = [torch.zeros(0, dtype=manifold.dtype, device=z.device)]
+    for part, ends in zip(middle.to(manifold.dtype).split(curves), x.split(curves), strict=True):
+        between = manifold.images(part.flatten(0, 1)).unflatten(0, part.shape[:2])
+        halves = (between - ends[:, :-1]).square().sum((1, 2)) + (ends[:, 1:] - between).square().sum((1, 2))
+        energies.append(2 * n * halves)
+    return torch.cat(energies).double()
+
+
+def _derivatives(manifold: Manifold, z: Tensor, x: Tensor) -> tuple[Tensor, ...]:
     """Derivatives of the energy at the m = n - 1 inner points of curves z (B, n + 1, k), float64: gradient (B, m, k);
     the two terms, of which Gauss-Newton drops the second, of the Hessian's diagonal blocks (B, m, k, k), and of the
     blocks above them (B, m - 1, k, k)."""
     if not isinstance(manifold, Embedded):
         return _intrinsic_derivatives(manifold, z)
-    n, inner = z.shape[1] - 1, z[:, 1:-1].to(manifold.dtype)
-    residual = -2 * n * x.diff(n=2, dim=1)
-    parts = zip(inner.flatten(0, 1).split(POINTS), residual.flatten(0, 1).split(POINTS), strict=True)
-    columns = zip(*(manifold.contract(*part) for part in parts), strict=True)
-    transposed, curvature = (torch.cat(column).unflatten(0, inner.shape[:2]) for column in columns)
-    gradient = (transposed @ residual[..., None]).squeeze(-1)
-    diagonal = 4 * n * transposed @ transposed.mT
-    coupling = -2 * n * transposed[:, :-1] @ transposed[:, 1:].mT
-    found = gradient, diagonal, curvature, coupling, torch.zeros_like(coupling)
-    return tuple(tensor.double() for tensor in found)  # type: ignore[return-value]
+    n = z.shape[1] - 1
+    curves = max(1, POINTS // n)
+    parts = []
+    for some, images in zip(z.to(manifold.dtype).split(curves), x.split(curves), strict=True):
+        inner = some[:, 1:-1]
+        residual = -2 * n * images.diff(n=2, dim=1)
+        columns = manifold.contract(*(a.flatten(0, 1) for a in (inner, images[:, 1:-1], residual)))
+        transposed, curvature = (column.unflatten(0, inner.shape[:2]) for column in columns)
+        gradient = (transposed * residual[:, :, None]).sum(-1)
+        metric, coupling = transposed @ transposed.mT, transposed[:, :-1] @ transposed[:, 1:].mT
+        parts.append(tuple(a.double() for a in (gradient, metric, curvature, coupling)))
+    gradient, metric, curvature, coupling = (torch.cat(column) for column in zip(*parts, strict=True))
+    return gradient, 4 * n * metric, curvature, -2 * n * coupling, torch.zeros_like(coupling)
 
 
-def _intrinsic_derivatives(manifold: Manifold, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _intrinsic_derivatives(manifold: Manifold, z: Tensor) -> tuple[Tensor, ...]:
     """As `_derivatives`, from the first and second derivatives of each segment's squared length in its two ends."""
-    n, k = z.shape[1] - 1, z.shape[2]
+    n = z.shape[1] - 1
     ends = torch.stack((z[:, :-1], z[:, 1:]), 2).flatten(0, 1)
 
     def chord(pair: Tensor) -> Tensor:
         return n * manifold.chords(pair[None])[0, 0]
 
-    first: Callable[[Tensor], Tensor] = vmap(torch.func.grad(chord))
-    slope = first(ends).unflatten(0, (-1, n))
+    slope = vmap(grad(chord))(ends).unflatten(0, (-1, n))
     H = vmap(hessian(chord))(ends).unflatten(0, (-1, n))
     M = 2 * n * manifold.metric((z[:, 1:] + z[:, :-1]).flatten(0, 1) / 2).unflatten(0, (-1, n))
     gradient = slope[:, :-1, 1] + slope[:, 1:, 0]
     diagonal, coupling = M[:, :-1] + M[:, 1:], -M[:, 1:-1]
     full = H[:, :-1, 1, :, 1] + H[:, 1:, 0, :, 0]
     above = H[:, 1:-1, 0, :, 1]
-    assert gradient.shape[-1] == k
     return gradient, diagonal, full - diagonal, coupling, above - coupling
 
 

@@ -9,6 +9,7 @@ of all, not only a geodesic near the straight line, at a hundred times the cost.
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from torch import Tensor
 from ..geometry.jacobian import Generator
 from ..geometry.manifolds import Manifold, as_manifold
 from . import bvp, fixed_point, georce, graph, network, newton, spline, straight
-from .result import Geodesics, Solution, measure
+from .result import Geodesics, Measured, Solution, measure
 
 METHODS: dict[str, Callable[..., Solution]] = {
     "newton": newton.solve,
@@ -45,21 +46,25 @@ def geodesic(
     given is modified.
 
     A pair with equal end points has length zero and is converged. Warns of end points outside the manifold's box, and
-    of a metric that is singular, or nearly so, on the way. ValueError for an unknown method, and for end points that
-    are not finite, do not match each other, or do not suit f.
+    of a metric that is singular, or nearly so, or not finite, on the way. ValueError for an unknown method or setting,
+    and for end points that are not finite, do not match each other, or do not suit f.
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; the methods are {', '.join(METHODS)}")
+    parameters = inspect.signature(METHODS[method]).parameters.values()
+    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    if unknown := [name for name in settings if name not in known]:
+        raise ValueError(f"method {method!r} has no setting {', '.join(unknown)}; its settings are {', '.join(known)}")
     start, end = end_points(start, end)
     manifold = as_manifold(f)
-    _check_domain(manifold, torch.cat((start, end)))
+    check_domain(manifold, torch.cat((start, end)))
     moving = (start != end).any(1)
     began = time.perf_counter()
     solved = METHODS[method](manifold, start[moving], end[moving], **settings) if moving.any() else None
     seconds = time.perf_counter() - began
     solution = _with_still(solved, start, moving)
     found = measure(manifold, solution.points)
-    _report_singular(found.log_cond, found.worst)
+    _report_singular(found)
     converged = solution.converged & found.length.isfinite()
     return Geodesics(
         solution.points, found.length, found.energy, converged, solution.criterion, solution.iterations, seconds,
@@ -67,23 +72,24 @@ def geodesic(
     )  # fmt: skip
 
 
-def end_points(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """Both (B, k), finite, of one dtype and device, as float64 copies; ValueError naming both otherwise."""
+def end_points(start: Tensor, end: Tensor, name: str = "end") -> tuple[Tensor, Tensor]:
+    """Both (B, k), finite, of one dtype and device, as float64 copies; ValueError naming both otherwise, the second
+    by its name."""
     if start.ndim != 2 or start.shape != end.shape or 0 in start.shape:
         raise ValueError(
-            f"start and end must both have shape (B, k) with B, k >= 1; "
-            f"got start {tuple(start.shape)} and end {tuple(end.shape)}"
+            f"start and {name} must both have shape (B, k) with B, k >= 1; "
+            f"got start {tuple(start.shape)} and {name} {tuple(end.shape)}"
         )
     if not start.is_floating_point() or start.dtype != end.dtype or start.device != end.device:
         raise ValueError(
-            f"start and end must be of one floating point dtype and on one device; got start {start.dtype} on "
-            f"{start.device} and end {end.dtype} on {end.device}"
+            f"start and {name} must be of one floating point dtype and on one device; got start {start.dtype} on "
+            f"{start.device} and {name} {end.dtype} on {end.device}"
         )
     bad = ~(start.isfinite().all(1) & end.isfinite().all(1))
     if bad.any():
         raise ValueError(
-            f"start and end must be finite; not so in rows {bad.nonzero().flatten().tolist()}: "
-            f"start {start[bad].tolist()}, end {end[bad].tolist()}"
+            f"start and {name} must be finite; not so in rows {bad.nonzero().flatten().tolist()}: "
+            f"start {start[bad].tolist()}, {name} {end[bad].tolist()}"
         )
     return start.detach().to(torch.float64, copy=True), end.detach().to(torch.float64, copy=True)
 
@@ -102,18 +108,20 @@ def _with_still(solved: Solution | None, start: Tensor, moving: Tensor) -> Solut
     return whole
 
 
-def _check_domain(manifold: Manifold, z: Tensor) -> None:
+def check_domain(manifold: Manifold, z: Tensor) -> None:
     """ValueError unless the metric is finite at the points z (n, k); a warning of those outside the manifold's box."""
     try:
         with torch.no_grad():
             finite = manifold.metric(z).flatten(1).isfinite().all(1)
-    except RuntimeError as error:
+    except (RuntimeError, IndexError, ValueError) as error:
         got = f"{tuple(z.shape)}, {z.dtype}, on {z.device}"
         raise ValueError(f"the metric cannot be evaluated at end points of shape {got}: {error}") from error
     if not finite.all():
         raise ValueError(f"the metric is not finite at the end point {z[~finite][0].tolist()}")
     if (box := getattr(manifold, "box", None)) is not None:
         limits = torch.as_tensor(box, dtype=z.dtype, device=z.device)
+        if limits.shape != (z.shape[1], 2):
+            raise ValueError(f"the box {box} must have one (low, high) for each dimension of the points, {z.shape[1]}")
         beyond = torch.maximum(limits[:, 0] - z, z - limits[:, 1]) / (limits[:, 1] - limits[:, 0])
         farthest, at = beyond.amax(1).max(0)
         if farthest > 0:
@@ -124,14 +132,20 @@ def _check_domain(manifold: Manifold, z: Tensor) -> None:
             )
 
 
-def _report_singular(log_cond: Tensor, worst: Tensor) -> None:
-    """A warning if the Jacobian's condition number exceeds SINGULAR on the way."""
-    bad = log_cond > torch.tensor(SINGULAR).log()
-    if bad.any():
-        at = int(log_cond.nan_to_num(nan=-1.0).argmax())
+def _report_singular(found: Measured) -> None:
+    """Warnings if the metric is not finite, or the Jacobian's condition number exceeds SINGULAR, on the way."""
+    if (broken := found.log_cond.isnan()).any():
         warnings.warn(
-            f"the metric is singular, or nearly so, on {int(bad.sum())} of {len(bad)} curves: worst at the latent point "
-            f"{worst[at].tolist()}, where the Jacobian's condition number is {log_cond[at].exp():.2g}. It was "
-            "regularised there (see the solver); the curve may not be unique",
+            f"the metric is not finite on {int(broken.sum())} of {len(broken)} curves, first at the latent point "
+            f"{found.worst[broken][0].tolist()}: these have no length, and are not converged",
+            stacklevel=3,
+        )
+    bad = found.log_cond > torch.tensor(SINGULAR).log()
+    if bad.any():
+        at = int(found.log_cond.nan_to_num(nan=-1.0).argmax())
+        warnings.warn(
+            f"the metric is singular, or nearly so, on {int(bad.sum())} of {len(bad)} curves: worst at the latent "
+            f"point {found.worst[at].tolist()}, where the Jacobian's condition number is "
+            f"{found.log_cond[at].exp():.2g}. It was regularised there (see the solver); the curve may not be unique",
             stacklevel=3,
         )

@@ -7,23 +7,18 @@ Method. Dijkstra's algorithm (1959) on a grid over the box whose nodes are joine
 at most `reach` steps. An edge's length is integrated along it, from M tabulated at half the grid's step and linear in
 between; the end points are no nodes, but joined to all those about them. Run from both ends it gives at every node w
 the shortest path through w: taken in turn are the shortest of these, at most PATHS, that are within MARGIN of the
-best and pass through a node far from those before. Each, resampled to constant speed, is the first curve of Newton's
-method on the discrete energy (`newton.refine`), and the shortest outcome, measured as all curves are, stands. All this
-is done twice, on the grid and on one of twice its step. No other solver's result enters.
+best and pass through a node far from those before. Each, at constant speed, is the first curve of Newton's method on
+the discrete energy (`newton.refine`) with a quarter of the segments; the shortest outcomes that differ are refined
+with all. The shortest then, measured as all curves are, is the grid's. Every pair is solved on two grids of unlike
+steps, and on finer ones until two agree within AGREE or there are none left. No other solver's result enters.
 
-Criterion. `converged` is that of `newton.refine` for the curve returned. `error` is the relative difference of the
-lengths from the two grids. Neither changes when f is multiplied by a constant.
+Criterion. `error` is by how much the shortest curve from any other grid is longer than the shortest of all, relative
+to it. `certified` is error <= AGREE, and that the polish converged, and that the graph's path was at most BIAS longer
+than the curve. None changes when f is multiplied by a constant.
 
-Cost. The table takes 4 grid^2 values of M, whatever the number of pairs; a pair about 0.05 s on the graphs of 256^2
-and 128^2 nodes, and the polish 0.2 s for each of its paths (256 segments, the study's decoders). The finer graph has
-176 edges a node (reach 8): about 140 MB, and twice that while it is built.
+COST
 
-Fails. Graph paths are too long by the bias of their directions, at worst 1 / cos(atan(1 / reach) / 2) - 1 where the
-grid's steps are of equal length and orthogonal (0.19 % for reach 8, 8 % for reach 1), and more the worse M is
-conditioned in the grid's units: on a collapsed GAN, J's condition number above 100, a graph path was up to four times
-too long. The polish removes it from the path taken, but paths whose lengths differ by less than the bias may be taken
-one for the other. Where M varies within a step the graph may miss a passage: compare `error`. A path that
-meets the side of the box (`border`) is the shortest within the box only.
+Fails. FAILS
 """
 
 from __future__ import annotations
@@ -31,7 +26,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -44,13 +38,17 @@ from ..geometry.jacobian import Generator
 from ..geometry.manifolds import Manifold, as_manifold
 from .newton import refine
 from .problem import end_points
-from .result import POINTS, measure
+from .result import POINTS, interpolate, measure
 
-FINER = 2  # steps of the table in one of the grid
-MARGIN = 0.015  # paths longer than the shortest by more than this share are not polished
-PATHS = 3  # polished at most, for a pair and a grid
+GRIDS = (2, 3, 4, 6)  # quarters of `grid`: the steps a side of the grids
+AGREE = 0.003  # relative difference of two grids' lengths
+BIAS = 0.1  # largest relative excess of a graph's path over the curve that it became
+FINER = 2  # steps of the table in one of a grid
+MARGIN, PATHS = 0.05, 8  # relative excess, and number for a pair and a grid, of the paths that are polished
 APART = 0.1  # of a path's length in the chart: nodes nearer to it start no other path
-TOGETHER = 16  # curves polished at a time: bounds the memory
+ROUGH = 1e-2  # tolerance of the first polish, with a quarter of the segments
+KEPT, SAME, FEW = 0.02, 1e-4, 4  # relative excess, difference, and number, of the curves that are polished further
+TOGETHER = 32  # curves polished at a time: bounds the memory
 
 Array = NDArray[np.float64]
 Nodes = NDArray[np.int32]
@@ -64,10 +62,10 @@ class Reference:
     ----------
     points : (B, n + 1, 2) the knots at t = 0, 1/n, ..., 1, the end points included.
     length : (B,) as `result.measure` defines it.
-    error : (B,) relative difference between the lengths found from the two grids.
+    error : (B,) relative difference between the two shortest lengths from different grids.
     converged : (B,) bool, whether the polish converged; where not, `length` is that of the curve it was left with.
     border : (B,) bool, whether the curve comes within a step of the box's sides, or leaves it.
-    graph_length : (B,) of the shortest path on the finer graph: up to quadrature an upper bound of the distance, and
+    graph_length : (B,) of the shortest path on any of the graphs: up to quadrature an upper bound of the distance, and
         too long by the bias of its directions (see the module).
     """
 
@@ -78,18 +76,10 @@ class Reference:
     border: Tensor
     graph_length: Tensor
 
-
-class _Path(NamedTuple):
-    """A path on a graph: its pair, points (p, 2) in steps of the table, and its length up to each (p,)."""
-
-    pair: int
-    points: Array
-    arc: Array
-
-    def knots(self, segments: int) -> Array:
-        """Its points (segments + 1, 2) at constant speed."""
-        t = np.linspace(0, self.arc[-1], segments + 1)
-        return np.stack([np.interp(t, self.arc, column) for column in self.points.T], 1)
+    @property
+    def certified(self) -> Tensor:
+        """(B,) bool: what is not so should not be scored against; see the module's criterion."""
+        return self.converged & (self.error <= AGREE) & (self.graph_length <= (1 + BIAS) * self.length)
 
 
 def reference(
@@ -104,12 +94,13 @@ def reference(
 ) -> Reference:
     """The shortest curves within the box ((x_min, x_max), (y_min, y_max)) from start (B, 2) to end (B, 2).
 
-    f is a manifold or a generator, as for `geodesic`. `grid`, even, is the number of steps a side of the finer graph;
-    `reach` the largest offset of an edge, in steps; `segments` of the curves, which should resolve the surface. The
-    box must hold the paths, so it should be wider than that of the end points.
+    f is a manifold or a generator, as for `geodesic`. The first two grids have grid / 2 and 3 grid / 4 steps a side,
+    the next, where they are needed, grid and 3 grid / 2; `reach` is the largest offset of an edge, in steps;
+    `segments` those of the curves, which should resolve the surface. The box must hold the paths, so it should be
+    wider than that of the end points.
 
     ValueError for end points that are not two-dimensional or lie outside the box, a box or settings that are not as
-    stated, and a metric that is not finite on the grid.
+    stated, and a metric that is not finite on a grid.
     """
     manifold = as_manifold(f)
     start, end = end_points(start, end)
@@ -119,80 +110,65 @@ def reference(
             f"the reference is for two dimensions, with box ((x_min, x_max), (y_min, y_max)); got end points of shape "
             f"{tuple(start.shape)} and box {box}"
         )
-    if reach < 1 or segments < 2 or grid % 2 or grid < 4 * reach:
+    if reach < 1 or segments < 8 or grid % 4 or grid < 4 * reach:
         raise ValueError(
-            f"grid must be even and at least 4 * reach, reach at least 1, segments at least 2; got grid={grid}, "
-            f"reach={reach}, segments={segments}"
+            f"grid must be a multiple of 4 and at least 4 * reach, reach at least 1, segments at least 8; got "
+            f"grid={grid}, reach={reach}, segments={segments}"
         )
     low, high = limits.T
     out = ~((low <= start) & (start <= high) & (low <= end) & (end <= high)).all(1)
     if out.any():
         raise ValueError(f"start {start[out].tolist()} or end {end[out].tolist()} outside the box {box}")
-    moving = (start != end).any(1)
-    still = start[:, None].repeat(1, segments + 1, 1)
-    zero = torch.zeros_like(start[:, 0])
-    if not moving.any():
-        return Reference(still, zero, zero, zero == 0, _border(still, limits, grid), zero)
-    a, b = start[moving], end[moving]
-    curves, graph_length = _two_grids(manifold, a, b, limits, grid, reach, segments)
-    length = torch.stack([curve.length for curve in curves])
-    shorter = length.nan_to_num(nan=torch.inf).argmin(0)
-    points, converged = (
-        torch.stack(column)[shorter, torch.arange(len(a))] for column in list(zip(*curves, strict=True))[:2]
-    )
-    shortest = length.amin(0)
-    still[moving] = points
-    return Reference(
-        still,
-        zero.masked_scatter(moving, shortest),
-        zero.masked_scatter(moving, (length[0] - length[1]).abs() / shortest),
-        (~moving).masked_scatter(moving, converged),
-        _border(still, limits, grid),
-        zero.masked_scatter(moving, graph_length),
-    )
+    points, best = start[:, None].repeat(1, segments + 1, 1), start.new_full((len(start), 2), torch.inf)
+    converged, graph_length = (start == end).all(1), best[:, 0].clone()
+    best[converged], graph_length[converged] = 0.0, 0.0
+    for quarters in GRIDS:
+        apart = (~(best[:, 1] - best[:, 0] <= AGREE * best[:, 0])).nonzero().flatten()  # at first inf - inf
+        if not len(apart):
+            break
+        step = (high - low) / (FINER * quarters * grid // 4)
+        table = _table(manifold, low, step, FINER * quarters * grid // 4)
+        a, b = (((z[apart] - low) / step).cpu().numpy() for z in (start, end))
+        which, knots, arc = _paths(table, a, b, reach, graph_length[apart].cpu().numpy(), segments // 4)
+        pair, curves = apart[which], low + step * torch.from_numpy(knots).to(low)
+        curves[:, 0], curves[:, -1] = start[pair], end[pair]
+        graph_length.index_reduce_(0, pair, torch.from_numpy(arc).to(low), "amin")
+        pair, curves, holds, length = _polish(manifold, pair, curves, segments)
+        shorter = length < best[pair, 0]
+        points[pair[shorter]], converged[pair[shorter]] = curves[shorter], holds[shorter]
+        best[pair] = torch.cat((best[pair], length[:, None]), 1).sort(1).values[:, :2]
+    length = best[:, 0]
+    error = torch.where(length > 0, best[:, 1] / length - 1, 0.0)
+    edge = (high - low) / grid
+    border = ((points < low + edge) | (points > high - edge)).flatten(1).any(1)
+    return Reference(points, length, error, converged, border, graph_length)
 
 
-class _Curves(NamedTuple):
-    """The best polished curve of each pair: knots (B, n + 1, 2), whether it converged (B,), and its length (B,)."""
-
-    points: Tensor
-    converged: Tensor
-    length: Tensor
-
-
-def _two_grids(
-    manifold: Manifold, start: Tensor, end: Tensor, limits: Tensor, grid: int, reach: int, segments: int
-) -> tuple[list[_Curves], Tensor]:
-    """The curves from the coarser grid and from the finer, and the shortest paths' lengths (B,) on the latter."""
-    low, step = limits[:, 0], limits.diff(dim=1)[:, 0] / (FINER * grid)
-    table = _table(manifold, low, step, FINER * grid)
-    a, b = (((z - low) / step).cpu().numpy() for z in (start, end))
-    bound, curves = np.full(len(a), np.inf), []
-    for every in (2 * FINER, FINER):
-        paths = _paths(table, a, b, every, reach, bound)
-        points = low + step * torch.from_numpy(np.stack([path.knots(segments) for path in paths])).to(low)
-        pair = np.array([path.pair for path in paths])
-        points[:, 0], points[:, -1] = start[pair], end[pair]
-        np.minimum.at(bound, pair, [path.arc[-1] for path in paths])
-        curves.append(_polish(manifold, points, pair))
-    return curves, torch.from_numpy(bound).to(low)
-
-
-def _polish(manifold: Manifold, points: Tensor, pair: NDArray[np.int64]) -> _Curves:
-    """The shortest curve of each pair, polished, from those of points (P, n + 1, 2)."""
-    parts = [refine(manifold, part) for part in points.split(TOGETHER)]
-    solved, converged = (torch.cat([getattr(part, name) for part in parts]) for name in ("points", "converged"))
-    length = measure(manifold, solved).length
-    order = np.lexsort((length.nan_to_num(nan=torch.inf).cpu().numpy(), pair))
-    best = order[np.unique(pair[order], return_index=True)[1]]
-    return _Curves(solved[best], converged[best], length[best])
-
-
-def _border(points: Tensor, limits: Tensor, grid: int) -> Tensor:
-    """Which curves (B,) come within a step of the sides of the box `limits` (2, 2), or leave it."""
-    low, high = limits.T
-    step = (high - low) / grid
-    return ((points < low + step) | (points > high - step)).flatten(1).any(1)
+def _polish(manifold: Manifold, pair: Tensor, curves: Tensor, segments: int) -> tuple[Tensor, ...]:
+    """The pairs (B,) of which some of the coarse curves (P, n + 1, 2), of pairs (P,), are; and of each the shortest
+    once polished: knots (B, segments + 1, 2), whether it converged (B,), length (B,)."""
+    curves = torch.cat([refine(manifold, part, tol=ROUGH).points for part in curves.split(TOGETHER)])
+    with torch.no_grad():
+        chords = torch.cat([manifold.chords(part).sqrt().sum(1) for part in curves.split(TOGETHER)]).nan_to_num(
+            torch.inf
+        )
+    chosen: list[int] = []
+    for p in pair.unique():
+        own: list[int] = []
+        for i in sorted((pair == p).nonzero().flatten().tolist(), key=chords.__getitem__):
+            if not own or (1 + SAME) * chords[own[-1]] < chords[i] <= (1 + KEPT) * chords[own[0]]:
+                own.append(i)
+        chosen += own[:FEW]
+    ends = curves[chosen][:, [0, -1]]
+    curves = interpolate(curves[chosen], torch.linspace(0, 1, segments + 1, dtype=torch.float64))
+    curves[:, [0, -1]] = ends
+    parts = [refine(manifold, part) for part in curves.split(TOGETHER)]
+    curves, holds = (torch.cat([getattr(part, name) for part in parts]) for name in ("points", "converged"))
+    length = torch.cat([measure(manifold, part).length for part in curves.split(TOGETHER)]).nan_to_num(torch.inf)
+    order = torch.from_numpy(np.lexsort((length.cpu().numpy(), pair[chosen].cpu().numpy())))
+    pair = pair[chosen][order]
+    order = order[pair.diff(prepend=pair[:1] - 1) > 0]
+    return pair.unique(), curves[order], holds[order], length[order]
 
 
 def _table(manifold: Manifold, low: Tensor, step: Tensor, size: int) -> Array:
@@ -209,30 +185,31 @@ def _table(manifold: Manifold, low: Tensor, step: Tensor, size: int) -> Array:
     return table.reshape(size + 1, size + 1, 3).cpu().numpy()
 
 
-def _paths(table: Array, a: Array, b: Array, every: int, reach: int, bound: Array) -> list[_Path]:
-    """The paths worth polishing between a and b (B, 2), in steps of the table, on the grid of every so many of its
-    nodes; the shortest of pair i is at most bound[i] long."""
-    n, m = _shape(table, every)
-    weights, neighbours, counts = _graph(table, every, reach)
+def _paths(
+    table: Array, a: Array, b: Array, reach: int, bound: Array, segments: int
+) -> tuple[NDArray[np.int64], Array, Array]:
+    """The P paths worth polishing between a and b (B, 2), in steps of the table: of which pairs they are (P,), knots
+    (P, segments + 1, 2) at constant speed, and lengths (P,). The shortest of pair i is about bound[i] long, or shorter."""
+    n = len(table) // FINER + 1
+    weights, neighbours, counts = _graph(table, reach)
     ends = np.concatenate((a, b))
-    joined = [_join(table, u, every, reach) for u in ends]
+    joined = [_join(table, u, reach) for u in ends]
     counts = np.concatenate((counts, [len(nodes) for nodes, _ in joined]))
     pointers = np.concatenate(([0], counts.cumsum())).astype(np.int32)
     neighbours = np.concatenate((neighbours, *(nodes for nodes, _ in joined)), dtype=np.int32)
     weights = np.concatenate((weights, *(w for _, w in joined)))
-    graph = csr_array((weights, neighbours, pointers), shape=(n * m + len(ends),) * 2)
-    where = np.concatenate((every * np.stack(np.divmod(np.arange(n * m), m), 1), ends))
-    found = []
+    graph = csr_array((weights, neighbours, pointers), shape=(n * n + len(ends),) * 2)
+    where = np.concatenate((FINER * np.stack(np.divmod(np.arange(n * n), n), 1), ends))
+    t, found = np.linspace(0, 1, segments + 1), []
     for i in range(len(a)):
-        sources = (n * m + i, n * m + len(a) + i)
-        limit = (1 + MARGIN) * bound[i]
-        to, before = dijkstra(graph, indices=sources, return_predecessors=True, limit=limit)
-        through = to.sum(0)[: n * m]
+        sources = (n * n + i, n * n + len(a) + i)
+        to, before = dijkstra(graph, indices=sources, return_predecessors=True, limit=(1 + MARGIN) * bound[i])
+        through = to.sum(0)[: n * n]
         shortest = through.min()
-        if np.abs(a[i] - b[i]).max() <= reach * every:  # the straight edge
-            direct = _line(table, a[i], b[i][None], reach * every)
-            found.append(_Path(i, np.stack((a[i], b[i])), np.concatenate(([0.0], direct))))
-            shortest = min(shortest, direct[0])
+        if np.abs(a[i] - b[i]).max() <= reach * FINER:  # the straight edge
+            direct = _line(table, a[i], b[i][None], reach * FINER)[0]
+            found.append((i, a[i] + t[:, None] * (b[i] - a[i]), direct))
+            shortest = min(shortest, direct)
         left = np.flatnonzero(through <= (1 + MARGIN) * shortest)
         for _ in range(PATHS):
             if not len(left):
@@ -240,16 +217,13 @@ def _paths(table: Array, a: Array, b: Array, every: int, reach: int, bound: Arra
             via = left[through[left].argmin()]
             there, back = (_trace(before[j], via, sources[j]) for j in (0, 1))
             arc = np.concatenate((to[0, there[::-1]], through[via] - to[1, back[1:]]))
-            found.append(path := _Path(i, where[np.concatenate((there[::-1], back[1:]))], arc))
-            knots = path.knots(64)
+            points = where[np.concatenate((there[::-1], back[1:]))]
+            knots = np.stack([np.interp(t * arc[-1], arc, column) for column in points.T], 1)
+            found.append((i, knots, through[via]))
             size = np.linalg.norm(np.diff(knots, axis=0), axis=1).sum()
             gap = np.linalg.norm(where[left][:, None] - knots, axis=2).min(1)
             left = left[gap > APART * size]
-    return found
-
-
-def _shape(table: Array, every: int) -> tuple[int, int]:
-    return (table.shape[0] - 1) // every + 1, (table.shape[1] - 1) // every + 1
+    return tuple(np.array(column) for column in zip(*found, strict=True))  # type: ignore[return-value]
 
 
 def _trace(before: Nodes, node: int, source: int) -> NDArray[np.int64]:
@@ -260,17 +234,17 @@ def _trace(before: Nodes, node: int, source: int) -> NDArray[np.int64]:
     return np.array(nodes)
 
 
-def _graph(table: Array, every: int, reach: int) -> tuple[Array, Nodes, NDArray[np.int64]]:
-    """The graph's edges, node by node: lengths, the nodes they lead to, and how many there are of each node (n m,)."""
-    n, m = _shape(table, every)
+def _graph(table: Array, reach: int) -> tuple[Array, Nodes, NDArray[np.int64]]:
+    """The graph's edges, node by node: lengths, the nodes they lead to, and how many there are of each node."""
+    n = len(table) // FINER + 1
     around = range(-reach, reach + 1)
     offsets = [(dx, dy) for dx in around for dy in around if math.gcd(dx, dy) == 1]
-    lengths = np.full((n, m, len(offsets)), np.inf)
+    lengths = np.full((n, n, len(offsets)), np.inf)
     for column, (dx, dy) in enumerate(offsets):
         if dx > 0 and abs(dy) <= dx:
-            edges = _edges(table, dx, dy, every)
+            edges = _edges(table, dx, dy)
         elif dy > abs(dx):
-            edges = _edges(table[..., ::-1].swapaxes(0, 1), dy, dx, every).T
+            edges = _edges(table[..., ::-1].swapaxes(0, 1), dy, dx).T
         else:
             continue
         x, y = max(0, -dx), max(0, -dy)
@@ -278,34 +252,34 @@ def _graph(table: Array, every: int, reach: int) -> tuple[Array, Nodes, NDArray[
         lengths[x : x + rows, y : y + columns, column] = edges
         lengths[x + dx : x + dx + rows, y + dy : y + dy + columns, -1 - column] = edges  # the other way
     inside = np.isfinite(lengths)
-    nodes = np.arange(n * m, dtype=np.int32).reshape(n, m, 1)
-    jumps = np.array([dx * m + dy for dx, dy in offsets], dtype=np.int32)
+    nodes = np.arange(n * n, dtype=np.int32).reshape(n, n, 1)
+    jumps = np.array([dx * n + dy for dx, dy in offsets], dtype=np.int32)
     return lengths[inside], (nodes + jumps)[inside], inside.sum(2).ravel()
 
 
-def _edges(table: Array, dx: int, dy: int, every: int) -> Array:
+def _edges(table: Array, dx: int, dy: int) -> Array:
     """Lengths of the edges (dx, dy), |dy| <= dx, from all nodes from which they stay on the grid: trapezoids, with M
     between two neighbours in y at each step of the table in x."""
-    q = table @ np.array([dx * dx, 2 * dx * dy, dy * dy]) * every**2
-    steps, top = dx * every, max(0, -dy) * every
-    rows, columns = q.shape[0] - steps, q.shape[1] - abs(dy) * every
-    length = np.zeros(((rows - 1) // every + 1, (columns - 1) // every + 1))
+    q = table @ np.array([dx * dx, 2 * dx * dy, dy * dy]) * FINER**2
+    steps, top = dx * FINER, max(0, -dy) * FINER
+    rows, columns = q.shape[0] - steps, q.shape[1] - abs(dy) * FINER
+    length = np.zeros(((rows - 1) // FINER + 1, (columns - 1) // FINER + 1))
     for s in range(steps + 1):
         j, rest = divmod(s * dy, dx)
-        value = q[s : s + rows : every, top + j : top + j + columns : every]
+        value = q[s : s + rows : FINER, top + j : top + j + columns : FINER]
         if rest:
-            above = q[s : s + rows : every, top + j + 1 : top + j + 1 + columns : every]
+            above = q[s : s + rows : FINER, top + j + 1 : top + j + 1 + columns : FINER]
             value = value + rest / dx * (above - value)
         length += np.sqrt(np.maximum(value, 0)) * ((0.5 if s in (0, steps) else 1.0) / steps)
     return length
 
 
-def _join(table: Array, u: Array, every: int, reach: int) -> tuple[NDArray[np.int64], Array]:
+def _join(table: Array, u: Array, reach: int) -> tuple[NDArray[np.int64], Array]:
     """The nodes about u (2,), and the lengths of the edges to them."""
-    around = np.arange(1 - reach, reach + 1)
-    nodes = np.floor(u / every).astype(int) + np.stack(np.meshgrid(around, around), -1).reshape(-1, 2)
-    nodes = nodes[((nodes >= 0) & (nodes < _shape(table, every))).all(1)]
-    return nodes @ (_shape(table, every)[1], 1), _line(table, u, (nodes * every).astype(float), reach * every)
+    around, n = np.arange(1 - reach, reach + 1), len(table) // FINER + 1
+    nodes = (u // FINER).astype(int) + np.stack(np.meshgrid(around, around), -1).reshape(-1, 2)
+    nodes = nodes[((nodes >= 0) & (nodes < n)).all(1)]
+    return nodes @ (n, 1), _line(table, u, (nodes * FINER).astype(float), reach * FINER)
 
 
 def _line(table: Array, u: Array, ends: Array, steps: int) -> Array:

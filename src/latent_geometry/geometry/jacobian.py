@@ -76,8 +76,9 @@ def jacobian(f: Generator, z: Tensor, dtype: torch.dtype = torch.float64) -> Ten
     return differential(f, dtype)(z)
 
 
-def differential(f: Generator, dtype: torch.dtype = torch.float64) -> Generator:
-    """The map z -> jacobian(f, z, dtype), with f, which must not change, prepared once for many calls."""
+def differential(f: Generator, dtype: torch.dtype = torch.float64, *, check: bool = True) -> Generator:
+    """The map z -> jacobian(f, z, dtype), with f, which must not change, prepared once for many calls; without `check`
+    points and Jacobians that are not finite are not refused."""
     f = in_dtype(f, dtype)
     steps = _steps(f)
 
@@ -87,7 +88,7 @@ def differential(f: Generator, dtype: torch.dtype = torch.float64) -> Generator:
             raise ValueError(f"z must have shape (..., k) with k >= 1, got {tuple(z.shape)}")
         points = z.reshape(-1, z.shape[-1])
         finite = torch.isfinite(points)
-        if not finite.all():
+        if check and not finite.all():
             bad = points[~finite.all(-1)][0]
             raise ValueError(f"z of shape {tuple(z.shape)} must be finite, got the latent point {bad.tolist()}")
         try:
@@ -96,7 +97,7 @@ def differential(f: Generator, dtype: torch.dtype = torch.float64) -> Generator:
         except RuntimeError as error:
             got = f"{tuple(points.shape)}, {points.dtype}, on {points.device}"
             raise ValueError(f"f cannot be evaluated at latent points of shape {got}: {error}") from error
-        if not torch.isfinite(tangents.detach().sum()):  # one cheap pass; the sum of finite entries may overflow
+        if check and not torch.isfinite(tangents.detach().sum()):  # cheap; the sum of finite entries may overflow
             wrong = ~torch.isfinite(tangents).all(-1).all(0)
             if wrong.any():
                 raise ValueError(f"the Jacobian is not finite at the latent point {points[wrong][0].tolist()}")
@@ -105,24 +106,50 @@ def differential(f: Generator, dtype: torch.dtype = torch.float64) -> Generator:
     return J
 
 
-def contraction(f: Generator, dtype: torch.dtype = torch.float64) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """The map of z (n, k) and w (n, N) to J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k), with f, which must not
-    change, prepared once for many calls: forward over reverse. Nothing is checked, and nothing differentiable."""
+def evaluation(f: Generator, dtype: torch.dtype = torch.float64) -> Generator:
+    """The map of z (n, k) to f(z) (n, N), with f, which must not change, prepared once: nothing differentiable."""
+    f = in_dtype(f, dtype)
+    steps = _steps(f)
+    evaluate = (lambda z: f(z).flatten(1)) if steps is None else (lambda z: _evaluate(steps, z))
+    return torch.no_grad()(evaluate)
+
+
+def contraction(f: Generator, dtype: torch.dtype = torch.float64) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The map of z (n, k), f(z) (n, N) and w (n, N) to J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k), with f, which
+    must not change, prepared once: forward over reverse. Nothing is checked, and nothing differentiable."""
     f = in_dtype(f, dtype)
     steps = _steps(f)
     if steps is not None:
-        return lambda z, w: _propagate_twice(steps, z, w)
+        return torch.no_grad()(lambda z, y, w: _propagate_twice(steps, z, y, w))
 
-    def contract(z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    def contract(z: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         def value_and_pull(a: Tensor) -> tuple[Tensor, Tensor]:
-            y, pull = vjp(lambda b: f(b).flatten(1), a)  # type: ignore[misc]
-            return y, pull(w)[0]
+            value, pull = vjp(lambda b: f(b).flatten(1), a)  # type: ignore[misc]
+            return value, pull(w)[0]
 
         basis = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)[:, None].expand(-1, *z.shape)
         columns, rows = vmap(lambda e: jvp(value_and_pull, (z,), (e,))[1])(basis)
         return columns.movedim(0, 1), rows.movedim(0, 1)
 
     return contract
+
+
+def second_derivative(
+    f: Generator, dtype: torch.dtype = torch.float64
+) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The map of z and v (n, k) to the Jacobian (n, N, k) and D^2 f(v, v) (n, N) at z, with f, which must not change,
+    prepared once for many calls. Nothing is checked; differentiable in z and v."""
+    f = in_dtype(f, dtype)
+    steps = _steps(f)
+
+    def second(z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        if steps is None or (torch.is_grad_enabled() and (z.requires_grad or v.requires_grad)):
+            along = jvp(lambda a: jvp(lambda b: f(b).flatten(1), (a,), (v,))[1], (z,), (v,))[1]
+            return _forward_mode(f, z).movedim(0, -1), along
+        tangents, along = _propagate_along(steps, z, v)
+        return tangents.movedim(0, -1), along
+
+    return second
 
 
 def _forward_mode(f: Generator, z: Tensor) -> Tensor:
@@ -160,6 +187,25 @@ def _steps(f: object) -> list[tuple] | None:
     return steps
 
 
+def thinned(f: Generator, stride: int) -> Generator:
+    """Every stride-th output of f, without computing the others; f itself where its layers do not allow that.
+
+    They do if f is nn.Sequential and ends in a Linear layer and activations that act on each output for itself.
+    """
+    layers = list(_flat(f))
+    linear = max((i for i, layer in enumerate(layers) if type(layer) is nn.Linear), default=-1)
+    if linear < 0 or _steps(f) is None or any(type(layer) not in _ACTIVATIONS for layer in layers[linear + 1 :]):
+        return f
+    wide = layers[linear]
+    assert isinstance(wide, nn.Linear)
+    rows = slice(None, None, stride)
+    narrow = nn.utils.skip_init(nn.Linear, wide.in_features, len(wide.weight[rows]), wide.bias is not None)
+    narrow.weight = nn.Parameter(wide.weight[rows].detach(), requires_grad=False)
+    if wide.bias is not None:
+        narrow.bias = nn.Parameter(wide.bias[rows].detach(), requires_grad=False)
+    return nn.Sequential(*layers[:linear], narrow, *layers[linear + 1 :]).eval()  # type: ignore[arg-type]
+
+
 def _flat(f: object) -> Iterator[object]:
     """The layers of f in order of evaluation, nested nn.Sequential opened; any other f is its own only layer."""
     if type(f) is nn.Sequential and not f._forward_hooks and not f._forward_pre_hooks:
@@ -184,15 +230,57 @@ def _propagate(steps: list[tuple], z: Tensor) -> Tensor:
     return rows[1:]
 
 
-def _propagate_twice(steps: list[tuple], z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k) at z (n, k) for w (n, N), of the composition f of `steps`.
+def _evaluate(steps: list[tuple], z: Tensor) -> Tensor:
+    """The composition of `steps` at z (n, k)."""
+    z = z.clone()  # a first activation works in place
+    for step in steps:
+        z = F.linear(z, step[0]).add_(step[1]) if isinstance(step[0], Tensor) else step[0](z)
+    return z
 
-    With y = phi(a) an activation's output, a_e the tangents of its input, and w what multiplies y, the second
+
+def _propagate_twice(steps: list[tuple], z: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k) at z (n, k) for w (n, N), of the composition f of `steps`, with
+    y = f(z).
+
+    With b = phi(a) an activation's output, a_e the tangents of its input, and w what multiplies b, the second
     derivative gains sum w phi''(a) a_e a_e', and a is multiplied by w phi'(a).
     """
     n, k = z.shape
-    rows = torch.cat([z[None], torch.eye(k, dtype=z.dtype, device=z.device)[:, None].expand(k, n, k)])
+    value, tangents = z.clone(), torch.eye(k, dtype=z.dtype, device=z.device)[:, None].expand(k, n, k)
     passed = []
+    last = len(steps) - 1
+    for i, step in enumerate(steps):
+        if isinstance(step[0], Tensor):
+            weight, bias = step
+            tangents = F.linear(tangents, weight)
+            if i < last - 1:  # what follows is known to be y
+                value = F.linear(value, weight).add_(bias)
+        else:
+            activation_, derivative, ratio = step
+            value = y if i == last else activation_(value)
+            slope = derivative(value)
+            passed.append((slope, ratio(value), tangents))
+            tangents = tangents * slope
+    second = torch.zeros(n, k, k, dtype=z.dtype, device=z.device)
+    for step in reversed(steps):
+        if isinstance(step[0], Tensor):
+            w = w @ step[0]
+        else:
+            slope, ratio, before = passed.pop()
+            w = w * slope
+            second += (before * (w * ratio)).movedim(0, 1) @ before.permute(1, 2, 0)
+    return tangents.movedim(0, 1), second
+
+
+def _propagate_along(steps: list[tuple], z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Tangents (k, n, N) and D^2 f(v, v) (n, N) at z (n, k) for v (n, k), of the composition f of `steps`.
+
+    With y = phi(a) an activation's output, a_v its input's derivative along v and a_vv the second, y has phi'(a) a_v
+    and phi'(a) a_vv + phi''(a) a_v^2.
+    """
+    n, k = z.shape
+    basis = torch.eye(k, dtype=z.dtype, device=z.device)[:, None].expand(k, n, k)
+    rows = torch.cat([z[None], torch.zeros_like(z)[None], basis])
     for step in steps:
         if isinstance(step[0], Tensor):
             weight, bias = step
@@ -200,18 +288,8 @@ def _propagate_twice(steps: list[tuple], z: Tensor, w: Tensor) -> tuple[Tensor, 
             rows[0] += bias
         else:
             activation_, derivative, ratio = step
-            y, tangents = activation_(rows[0]), rows[1:]
+            y, along = activation_(rows[0]), (rows[2:] * v.mT[..., None]).sum(0)
             slope = derivative(y)
-            passed.append((slope, ratio(y), tangents))
-            rows = torch.cat([y[None], tangents * slope])
-    transposed = rows[1:].movedim(0, 1)
-    second = torch.zeros(n, k, k, dtype=z.dtype, device=z.device)
-    for step in reversed(steps):
-        if isinstance(step[0], Tensor):
-            w = w @ step[0]
-        else:
-            slope, ratio, tangents = passed.pop()
-            w = w * slope
-            weighted = (tangents * (w * ratio)).movedim(0, 1)
-            second += weighted @ tangents.permute(1, 2, 0)
-    return transposed, second
+            rows[1] += ratio(y) * along * along
+            rows[1:] *= slope
+    return rows[2:], rows[1]

@@ -7,8 +7,9 @@ and the acceleration that keeps it a geodesic,
     g'' = -M^-1 ((d_{g'} M) g' - grad <g', M g'> / 2)        (do Carmo, 1992, chapter 3, in matrix form)
         = -(J^T J)^-1 J^T D^2 f(g', g')                       for an embedded manifold.
 
-Points are rows: z (n, k), velocities v (n, k), float64. All methods but `root` and `contract` are differentiable in their arguments
-and may be used under torch.func's transforms.
+Points are rows: z (n, k), velocities v (n, k), float64. All methods but `root`, `images` and `contract` are
+differentiable in their arguments and may be used under torch.func's transforms. Where the metric is not finite, what
+they return is not, for those points alone.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, jvp
 
-from .jacobian import Generator, contraction, differential, in_dtype
+from .jacobian import Generator, contraction, differential, evaluation, in_dtype, second_derivative, thinned
 
+SKETCH = 5  # coprime to 28: the pixels that are left lie scattered over an MNIST image, not in columns
 RIDGE = 1e-12  # added to M, relative to its mean diagonal, before it is inverted
 
 
@@ -34,13 +36,22 @@ class Manifold(ABC):
         """The manifold in float32, if it can be had so: for the work that needs no more."""
         return self
 
+    def sketch(self) -> Manifold:
+        """A cheaper manifold of nearly the same shape, if there is one: to find a first curve."""
+        return self
+
     @abstractmethod
     def metric(self, z: Tensor) -> Tensor:
         """M (n, k, k) at the points z (n, k)."""
 
     def root(self, z: Tensor) -> Tensor:
-        """Any A (n, N, k) with A^T A = M: here the transposed Cholesky factor, of an embedded manifold the Jacobian."""
-        return torch.linalg.cholesky(self.metric(z)).mT
+        """Any A (n, N, k) with A^T A = M: of an embedded manifold the Jacobian; here the transposed Cholesky factor, or
+        where M is singular a root by its eigenvalues. NaN where M is not finite or not semidefinite."""
+        M = self.metric(z)
+        L, info = torch.linalg.cholesky_ex(M)
+        if (info != 0).any():
+            L[info != 0] = _semidefinite_root(M[info != 0])
+        return L.mT
 
     def speed_squared(self, z: Tensor, v: Tensor) -> Tensor:
         """<v, M v> (n,)."""
@@ -51,7 +62,7 @@ class Manifold(ABC):
 
         Where M is singular it is regularised: RIDGE times its mean diagonal is added.
         """
-        M, change = jvp(self.metric, (z,), (v,))
+        M, change = jvp(self.metric, (z,), (v,))  # type: ignore[misc]
         pull = grad(lambda a: self.speed_squared(a, v).sum())(z)
         return _solve(M, pull / 2 - (change @ v[..., None]).squeeze(-1))
 
@@ -68,9 +79,17 @@ class Embedded(Manifold):
     def embed(self, z: Tensor) -> Tensor:
         """The images f(z) (n, N) of the points z (n, k)."""
 
-    def contract(self, z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        """J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k) at the points z (n, k) for w (n, N)."""
-        return contraction(self.embed)(z, w)
+    def images(self, z: Tensor) -> Tensor:
+        """f(z) (n, N), not differentiable."""
+        return evaluation(self.embed)(z)
+
+    def contract(self, z: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k) at the points z (n, k), where y = f(z), for w (n, N)."""
+        return contraction(self.embed)(z, y, w)
+
+    def bend(self, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """J (n, N, k) and D^2 f(v, v) (n, N) at the points z (n, k) for velocities v (n, k)."""
+        return second_derivative(self.embed)(z, v)
 
     def root(self, z: Tensor) -> Tensor:
         basis = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
@@ -84,8 +103,7 @@ class Embedded(Manifold):
         return jvp(self.embed, (z,), (v,))[1].square().sum(-1)
 
     def acceleration(self, z: Tensor, v: Tensor) -> Tensor:
-        J = Embedded.root(self, z)
-        second = jvp(lambda a: jvp(self.embed, (a,), (v,))[1], (z,), (v,))[1]
+        J, second = self.bend(z, v)
         return _solve(J.mT @ J, -(J.mT @ second[..., None]).squeeze(-1))
 
     def chords(self, z: Tensor) -> Tensor:
@@ -106,26 +124,52 @@ class LatentSpace(Embedded):
     ) -> None:
         self.f, self.box = in_dtype(f, dtype), box
         self.dtype = dtype if isinstance(f, nn.Module) else torch.float64
-        self._jacobian, self._contract = differential(self.f, self.dtype), contraction(self.f, self.dtype)
+        self._images, self._contract = evaluation(self.f, self.dtype), contraction(self.f, self.dtype)
+        self._jacobian = differential(self.f, self.dtype, check=False)
+        self._bend = second_derivative(self.f, self.dtype)
 
     def single(self) -> LatentSpace:
-        """The same space in float32, where f is a module; any other f goes on being called in float64."""
-        return LatentSpace(self.f, self.box, torch.float32)
+        """The same space in float32; itself, if f is not a module and so cannot be converted."""
+        return LatentSpace(self.f, self.box, torch.float32) if isinstance(self.f, nn.Module) else self
+
+    def sketch(self) -> LatentSpace:
+        """The space in float32 under every SKETCH-th pixel: its metric is about this one's divided by SKETCH, at a
+        fraction of the cost. Itself, if f's layers do not allow that."""
+        thin = thinned(self.f, SKETCH)
+        return self if thin is self.f else LatentSpace(thin, self.box, torch.float32)
 
     def embed(self, z: Tensor) -> Tensor:
         return self.f(z).flatten(1)
 
-    def contract(self, z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        return self._contract(z, w)
+    def images(self, z: Tensor) -> Tensor:
+        return self._images(z)
+
+    def contract(self, z: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        return self._contract(z, y, w)
+
+    def bend(self, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        return self._bend(z, v)
 
     def root(self, z: Tensor) -> Tensor:
-        """The Jacobian (n, N, k), by the fast path of `jacobian`. ValueError where it is not finite."""
+        """The Jacobian (n, N, k), by the fast path of `jacobian`."""
         return self._jacobian(z)
 
 
 def as_manifold(f: Manifold | Generator) -> Manifold:
     """A manifold as it is, and a generator as its latent space."""
     return f if isinstance(f, Manifold) else LatentSpace(f)
+
+
+def _semidefinite_root(M: Tensor) -> Tensor:
+    """R (n, k, k) with R R^T = M; NaN where M (n, k, k) is not finite or has a negative eigenvalue. Eigenvalues that
+    are zero up to rounding are zero."""
+    R = torch.full_like(M, torch.nan)
+    finite = M.flatten(1).isfinite().all(1)
+    values, vectors = torch.linalg.eigh(M[finite])
+    rounding = M.shape[-1] * torch.finfo(M.dtype).eps * values[:, -1:]
+    values = values.where(values.abs() > rounding, 0.0)
+    R[finite] = vectors * values.sqrt()[:, None]  # of a negative eigenvalue NaN
+    return R
 
 
 def _solve(M: Tensor, right: Tensor) -> Tensor:
