@@ -1,4 +1,4 @@
-"""What the tests of geometry and of geodesics share: random decoders and random pairs of points."""
+"""What the tests of geometry and of geodesics share: random decoders, scalings, and random pairs of points."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ def decoder(k: int = 2, gain: float = 1.5, activation: type[nn.Module] = nn.Tanh
             nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.in_features))
         f(torch.randn(500, k))
     return f.eval()
+
+
+def scaling(size: int, factor: float, shift: float = 0.0) -> nn.Linear:
+    """The map x -> factor x + shift of R^size."""
+    layer = nn.Linear(size, size)
+    with torch.no_grad():
+        layer.weight.copy_(factor * torch.eye(size))
+        layer.bias.fill_(shift)
+    return layer
 
 
 def pairs(count: int, low: float, high: float, k: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor, nn
 
-from conftest import decoder
+from conftest import decoder, scaling
 from latent_geometry.geodesics import exponential, logarithm, measure, newton
 from latent_geometry.geodesics.result import interpolate
 from latent_geometry.geometry import (
@@ -35,14 +35,6 @@ CASES = {  # a manifold, its dimension, and a cube inside its chart, whose point
 EVERY = pytest.mark.parametrize(("manifold", "k", "low", "high"), CASES.values(), ids=CASES)
 F = decoder(gain=1.0)
 ATOL = 2e-3
-
-
-def scaling(size: int, factor: float, shift: float = 0.0) -> nn.Linear:
-    layer = nn.Linear(size, size)
-    with torch.no_grad():
-        layer.weight.copy_(factor * torch.eye(size))
-        layer.bias.fill_(shift)
-    return layer
 
 
 def draw(k: int, low: float, high: float, n: int = 8) -> tuple[Tensor, Tensor]:

@@ -101,13 +101,11 @@ def test_length_converges_with_the_fourth_power_of_the_segments(surface: str) ->
     """Or faster. The knots are off by n^-2, and the length is stationary."""
     manifold, k, low, high = SURFACES[surface]
     start, end = pairs(4, low, high, k)
-    segments, distance = [16, 32, 64, 128], manifold.distance(start, end)
-    errors = [
-        (measure(manifold, straight_then_refined(manifold, start, end, n)).length / distance - 1).sum().item()
-        for n in segments
-    ]
-    assert min(errors) > 0
-    assert np.polyfit(np.log(segments), np.log(errors), 1)[0] < -3.6
+    segments, distance, errors = [8, 16, 32, 64], manifold.distance(start, end), []
+    for n in segments:
+        points = straight_then_refined(manifold, start, end, n, tol=1e-16)
+        errors.append((measure(manifold, points).length / distance - 1).abs().sum().item())
+    assert np.polyfit(np.log(segments), np.log(errors), 1)[0] < -3.8
 
 
 @CURVED
@@ -172,23 +170,27 @@ def test_derivatives_are_those_of_automatic_differentiation(manifold: Manifold, 
     assert (lowest > 0).all()  # what Gauss-Newton keeps
 
 
-@pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 8, 15, 16])
+@pytest.mark.parametrize("m", [1, 2, 3, 8])
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_reduction_solves_block_tridiagonal_systems(m: int, k: int) -> None:
+def test_the_direction_is_newtons_where_the_hessian_is_definite(m: int, k: int) -> None:
+    """The second of two systems has an indefinite Hessian: its direction is downhill, but not called Newton's."""
     random = torch.Generator().manual_seed(m)
-    shapes = (m, k, k), (m - 1, k, k), (m, k, 1)
-    D, U, g = (torch.randn(3, *shape, dtype=torch.float64, generator=random) for shape in shapes)
-    D = D @ D.mT + 4 * k * torch.eye(k, dtype=torch.float64)
-    D[2, m // 2] -= 100 * torch.eye(k, dtype=torch.float64)
-    H = torch.zeros(3, m, k, m, k, dtype=torch.float64)
+    shapes = (m, k, k), (m - 1, k, k), (m - 1, k, k), (m, k)
+    D, U, more_U, g = (torch.randn(2, *shape, dtype=torch.float64, generator=random) for shape in shapes)
+    D = D @ D.mT + 8 * k * torch.eye(k, dtype=torch.float64)
+    more_D = torch.eye(k, dtype=torch.float64).repeat(2, m, 1, 1)
+    more_D[1, m // 2] *= -200
+    H = torch.zeros(2, m, k, m, k, dtype=torch.float64)
     for i in range(m):
-        H[:, i, :, i] = D[:, i]
+        H[:, i, :, i] = (D + more_D)[:, i]
         if i < m - 1:
-            H[:, i, :, i + 1], H[:, i + 1, :, i] = U[:, i], U[:, i].mT
-    H = H.reshape(3, m * k, m * k)
-    x, definite = newton._reduce(D, U, g)
-    assert definite.tolist() == (torch.linalg.eigvalsh(H)[:, 0] > 0).tolist() == [True, True, False]
-    torch.testing.assert_close(H[:2] @ x[:2].flatten(1, 2), g[:2].flatten(1, 2))
+            H[:, i, :, i + 1], H[:, i + 1, :, i] = (U + more_U)[:, i], (U + more_U)[:, i].mT
+    H = H.reshape(2, m * k, m * k)
+    step, decrement, full = newton._direction(g, D, more_D, U, more_U)
+    assert full.tolist() == (torch.linalg.eigvalsh(H)[:, 0] > 0).tolist() == [True, False]
+    torch.testing.assert_close(H[0] @ step[0].flatten(), -g[0].flatten(), rtol=1e-7, atol=1e-7)
+    torch.testing.assert_close(decrement, -(step * g).sum((1, 2)))
+    assert (decrement > 0).all()
 
 
 @pytest.mark.parametrize("k", [1, 3, 8])

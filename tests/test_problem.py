@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from conftest import decoder, pairs
+from conftest import decoder, pairs, scaling
 from latent_geometry.geodesics import METHODS, Geodesics, geodesic
 from latent_geometry.geometry import LatentSpace, Manifold, Sphere
 
@@ -66,15 +66,25 @@ def test_the_curve_passes_through_its_points(method: str) -> None:
 def test_nothing_given_is_modified(method: str) -> None:
     f, (start, end), settings = decoder(), pairs(2, -1, 1), SETTINGS.get(method, {})
     state = {name: value.clone() for name, value in f.state_dict().items()}
-    tensors = [start, end, CODES]
+    tensors = [start.requires_grad_(), end, CODES]
     copies, random = [a.clone() for a in tensors], torch.get_rng_state()
     names = set(settings)
     found = solve(f, start, end, method)
+    assert not any(getattr(found, name).requires_grad for name in ("points", "length", "energy", "criterion"))
     found.points.zero_()
     assert all(a.equal(b) for a, b in zip(tensors, copies, strict=True)) and set(settings) == names
     assert torch.get_rng_state().equal(random)
     assert all(value.equal(state[name]) and value.dtype == state[name].dtype for name, value in f.state_dict().items())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in f.parameters())
+
+
+@EVERY
+def test_a_callable_whose_weights_require_gradients_is_solved_as_the_module_is(method: str) -> None:
+    f, (start, end) = decoder(gain=1.0).double(), pairs(2, -1, 1)
+    module, plain = solve(f, start, end, method), solve(f.__call__, start, end, method)
+    assert not plain.points.requires_grad
+    torch.testing.assert_close(plain.length, module.length, rtol=1e-4, atol=0)
+    assert all(parameter.grad is None for parameter in f.parameters())
 
 
 @EVERY
@@ -100,23 +110,21 @@ def test_scaling_the_generator_changes_no_iterate(method: str, factor: float) ->
     assert scaled.iterations.equal(plain.iterations) and scaled.converged.equal(plain.converged)
 
 
-class Scaled(nn.Module):
-    def __init__(self, f: nn.Module, factor: float) -> None:
-        super().__init__()
-        self.f, self.factor = f, factor
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.factor * self.f(z)
-
-
 @EVERY
-@pytest.mark.parametrize(("factor", "atol"), [(128.0, 1e-9), (0.01, 1e-4)])
+@pytest.mark.parametrize(("factor", "atol"), [(128.0, 1e-9), (100.0, 1e-4), (0.01, 1e-4)])
 def test_scaling_a_module_in_single_precision_changes_no_iterate(method: str, factor: float, atol: float) -> None:
     """But by the rounding of float32, in which a method may work at first; a power of two does not round."""
     f, (start, end) = decoder(gain=1.0), pairs(2, -1, 1)
-    plain, scaled = (solve(Scaled(f, a), start, end, method) for a in (1.0, factor))
+    plain, scaled = (solve(nn.Sequential(f, scaling(50, a)), start, end, method) for a in (1.0, factor))
     torch.testing.assert_close(scaled.points, plain.points, rtol=0, atol=atol)
     assert scaled.iterations.equal(plain.iterations) and scaled.converged.equal(plain.converged)
+
+
+@EVERY
+def test_end_points_in_single_precision(method: str) -> None:
+    start, end = (a.float() for a in pairs(2, -1, 1))
+    found, expected = solve(decoder(), start, end, method), solve(decoder(), start.double(), end.double(), method)
+    assert found.points.equal(expected.points) and found.points.dtype == torch.float64
 
 
 @EVERY

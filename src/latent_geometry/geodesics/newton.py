@@ -13,15 +13,15 @@ block tridiagonal with k x k blocks. The term in D^2 f, which Gauss-Newton drops
 smoothest modes wherever the surface is curved. Without an embedding, |f(z_{i+1}) - f(z_i)|^2 is replaced by the
 squared length of the step under M at its middle, whose second derivatives take the place of D^2 f.
 
-Method. Newton's step by block odd-even reduction (Heller, 1976), with the largest of five shares of the second
-derivatives that leaves the Hessian positive definite (all of it is Newton, none Gauss-Newton), and backtracking until
+Method. Newton's step by banded Cholesky factorisation, with the largest of five shares of the second derivatives
+that leaves the Hessian positive definite (all of it is Newton, none Gauss-Newton), and backtracking until
 Armijo's condition holds (Nocedal and Wright, 2006, chapters 3 and 10). E sees the curve at its knots only, and knots
 that jump between distant points of similar images lower it; so a step must not raise the energy that has the
 segments' middles as further knots, unless it stays within 15 % of E.
 
 From the straight line on a coarse curve; one whose energy changes by more than RESOLVED when the segments are halved,
 or that cannot be improved at its level, goes on with twice as many. Where the layers of f allow it, all this happens
-first under every fifth pixel (a metric of nearly the same shape at a third of the cost) and then, from there, under
+first under every fifth pixel (nearly the same geometry at a third of the cost) and then, from there, under
 all of them, in float32 as long as that can reach `tol`, else in float64. All curves advance at once, and those that are
 done leave the batch.
 
@@ -39,7 +39,10 @@ the Gauss-Newton step finite, and the curve is one of many.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpbsv
 from torch import Tensor
 from torch.func import grad, hessian, vmap
 
@@ -51,23 +54,24 @@ RESOLVED = 0.02  # largest relative change of the energy by halving the segments
 INEXACT = 0.3  # an unresolved curve is solved to this part of its energy's error
 COARSE_TOL = 1e-3  # from which a resolved draft is handed on
 SINGLE_TOL = 1e-6  # what float32 can be trusted with
-SHARES = (0.75, 0.5, 0.25, 0.0)  # of the second derivatives, where all of them are too much
+SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the second derivatives: 1 is Newton, 0 Gauss-Newton
 RIDGE = 1e-10  # relative to the mean diagonal: keeps Gauss-Newton definite where J is rank deficient
 ARMIJO = 1e-4
 ROUNDING = 4  # units in the last place of the energy that a step may raise it by
 SMALLEST = 1 / 64  # part of a step that is tried
 JUMP = 1.15  # energy with middles over energy, above which a step may not raise the former
-POINTS = 128  # evaluated at a time: with their tangents they fit the cache
+CACHED = 2**17  # pixels evaluated at a time: with their tangents they fit the cache
 CURVES = 256  # solved together: bounds the memory
 
 
+@torch.no_grad()
 def solve(
     manifold: Manifold,
     start: Tensor,
     end: Tensor,
     *,
     segments: int = 512,
-    tol: float = 1e-4,
+    tol: float = 1e-3,
     max_iterations: int = 200,
 ) -> Solution:
     """At most `segments`, a power of two times 16 or less, and at most `max_iterations` a curve over all levels; the
@@ -79,6 +83,7 @@ def solve(
     return Solution(*(torch.cat(column) for column in zip(*_alike(parts), strict=True)))
 
 
+@torch.no_grad()
 def refine(manifold: Manifold, points: Tensor, *, tol: float = 1e-4, max_iterations: int = 100) -> Solution:
     """The curves with knots points (B, n + 1, k) polished at their own number of segments, in float64."""
     _check(tol, max_iterations, points.shape[1] - 1)
@@ -165,68 +170,91 @@ def _minimise(
     no step along its direction is acceptable; with `inexact`, also when it is unresolved and its criterion is below
     the energy's own error.
     """
-    images, energy = _evaluate(manifold, points)
-    refined = _refined(manifold, points, images)
-    criterion = torch.full_like(energy, torch.inf)
-    active = (iterations < max_iterations).nonzero().flatten()
-    while len(active):
-        step, decrement, full = _direction(*_derivatives(manifold, points[active], images[active]))
-        criterion[active] = torch.where(full, decrement / (2 * energy[active]), torch.inf)
-        moved = _backtrack(manifold, active, points, images, energy, refined, step, decrement)
-        iterations[active] += 1
-        goal = torch.full_like(criterion, tol)
+    z = points.clone()
+    x, energy = _evaluate(manifold, z)
+    refined = _refined(manifold, z, x)
+    criterion, gap = torch.full_like(energy, torch.inf), refined / energy - 1
+    index = torch.arange(len(points), device=points.device)
+    stay = iterations < max_iterations
+    while True:
+        points[index], gap[index] = z, refined / energy - 1
+        if not stay.all():
+            index, z, x, energy, refined = (column[stay] for column in (index, z, x, energy, refined))
+        if not len(index):
+            return criterion, gap
+        step, decrement, full = _direction(*_derivatives(manifold, z, x))
+        criterion[index] = torch.where(full, decrement / (2 * energy), torch.inf)
+        z, x, energy, refined, moved = _backtrack(manifold, z, x, energy, refined, step, decrement)
+        iterations[index] += 1
+        goal = torch.full_like(energy, tol)
         if inexact:
             goal = goal.maximum(INEXACT * (refined / energy - 1 - RESOLVED))
-        active = active[moved & (criterion > goal)[active] & (iterations[active] < max_iterations)]
-    return criterion, refined / energy - 1
+        stay = moved & (criterion[index] > goal) & (iterations[index] < max_iterations)
 
 
 def _direction(
     gradient: Tensor, diagonal: Tensor, more_diagonal: Tensor, coupling: Tensor, more_coupling: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A step downhill (B, m, k) and its decrement (B,), not positive where there is none, from what `_derivatives`
-    returns; whether (B,) the step is that of the full Hessian."""
+    """A step downhill (B, m, k) and its decrement (B,), 0 where there is none, from what `_derivatives` returns;
+    whether (B,) the step is that of the full Hessian."""
     eye = torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
     mean = diagonal.diagonal(dim1=-2, dim2=-1).mean((1, 2))
-    ridged = diagonal + RIDGE * mean[:, None, None, None] * eye
-    step, decrement, full = _newton(gradient, ridged + more_diagonal, coupling + more_coupling)
-    usable = full.clone()
-    for share in SHARES:
-        weak = (~usable).nonzero().flatten()
-        if len(weak):
-            blocks = ridged[weak] + share * more_diagonal[weak], coupling[weak] + share * more_coupling[weak]
-            step[weak], decrement[weak], usable[weak] = _newton(gradient[weak], *blocks)
-    return step, torch.where(usable, decrement, 0), full
+    kept = _banded(diagonal + RIDGE * mean[:, None, None, None] * eye, coupling)
+    more = _banded(more_diagonal, more_coupling)
+    right = gradient.flatten(1).cpu().numpy()
+    step, decrement, full = np.zeros_like(right), np.zeros(len(right)), np.zeros(len(right), dtype=bool)
+    for i, g in enumerate(right):
+        for share in SHARES:
+            _, x, info = dpbsv(kept[i] + share * more[i], g, lower=1)
+            if info == 0 and g @ x > 0:  # not so if anything is not finite
+                step[i], decrement[i], full[i] = -x, g @ x, share == 1
+                break
+    steps, decrements, newton = (torch.from_numpy(a).to(gradient.device) for a in (step, decrement, full))
+    return steps.reshape(gradient.shape), decrements, newton
+
+
+def _banded(diagonal: Tensor, above: Tensor) -> NDArray[np.float64]:
+    """Symmetric matrices with diagonal blocks (B, m, k, k) and blocks `above` them (B, m - 1, k, k), in LAPACK's lower
+    banded storage (B, 2k, mk)."""
+    B, m, k, _ = diagonal.shape
+    bands = np.zeros((B, 2 * k, m * k))
+    D, U = diagonal.cpu().numpy(), above.cpu().numpy()
+    for column in range(k):
+        for row in range(k):
+            if row >= column:
+                bands[:, row - column, column::k] = D[:, :, row, column]
+            bands[:, k + row - column, column : (m - 1) * k : k] = U[:, :, column, row]
+    return bands
 
 
 def _backtrack(
-    manifold: Manifold,
-    active: Tensor,
-    points: Tensor,
-    images: Tensor,
-    energy: Tensor,
-    refined: Tensor,
-    step: Tensor,
-    decrement: Tensor,
-) -> Tensor:
-    """Move the active curves along their steps, halved until they are acceptable (see the module): points, images,
-    energy and refined energy change in place. Whether (active,) there was such a step."""
-    bound = energy[active] * (1 + ROUNDING * torch.finfo(manifold.dtype).eps)
-    moved = torch.zeros_like(active, dtype=torch.bool)
-    left, scale = (decrement > 0).nonzero().flatten(), 1.0
+    manifold: Manifold, z: Tensor, x: Tensor, energy: Tensor, refined: Tensor, step: Tensor, decrement: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Curves z (B, n + 1, k), their images, energy and refined energy after steps, halved until they are acceptable
+    (see the module); and whether (B,) there was such a step. Arguments may be returned."""
+    bound = energy * (1 + ROUNDING * torch.finfo(manifold.dtype).eps)
+
+    def attempt(which: Tensor, scale: float) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
+        trial = z[which]
+        trial[:, 1:-1] += scale * step[which]
+        images, lower = _evaluate(manifold, trial)
+        fine = _refined(manifold, trial, images)
+        good = (decrement[which] > 0) & (lower <= bound[which] - ARMIJO * scale * decrement[which])
+        good &= fine <= torch.maximum(JUMP * lower, refined[which])
+        return (trial, images, lower, fine), good
+
+    after, moved = attempt(torch.arange(len(z), device=z.device), 1.0)
+    left, scale = (~moved).nonzero().flatten(), 0.5
     while len(left) and scale >= SMALLEST:
-        trial = points[active[left]]
-        trial[:, 1:-1] += scale * step[left]
-        x, lower = _evaluate(manifold, trial)
-        good = (lower <= bound[left] - ARMIJO * scale * decrement[left]).nonzero().flatten()
-        fine = _refined(manifold, trial[good], x[good])
-        kept = fine <= torch.maximum(JUMP * lower[good], refined[active[left[good]]])
-        good, fine = good[kept], fine[kept]
-        done = active[left[good]]
-        points[done], images[done], energy[done], refined[done] = trial[good], x[good], lower[good], fine
-        moved[left[good]] = True
-        left, scale = (~moved & (decrement > 0)).nonzero().flatten(), scale / 2
-    return moved
+        found, good = attempt(left, scale)
+        done = left[good]
+        for column, values in zip(after, found, strict=True):
+            column[done] = values[good]
+        moved[done] = True
+        left, scale = left[~good], scale / 2
+    for column, before in zip(after, (z, x, energy, refined), strict=True):
+        column[left] = before[left]
+    return *after, moved
 
 
 def _evaluate(manifold: Manifold, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -236,11 +264,17 @@ def _evaluate(manifold: Manifold, z: Tensor) -> tuple[Tensor, Tensor]:
     if not isinstance(manifold, Embedded):
         return z, n * manifold.chords(z).sum(1)
     images, energies = [], []
-    for part in z.to(manifold.dtype).split(max(1, POINTS // n)):
+    for part in z.to(manifold.dtype).split(_at_once(manifold, z)):
         x = manifold.images(part.flatten(0, 1)).unflatten(0, part.shape[:2])
         images.append(x)
         energies.append(n * x.diff(dim=1).square().sum((1, 2)))
     return torch.cat(images), torch.cat(energies).double()
+
+
+def _at_once(manifold: Embedded, z: Tensor) -> int:
+    """How many of the curves z (B, n + 1, k) are evaluated together."""
+    pixels = manifold.images(z[:1, 0].to(manifold.dtype)).shape[1] if len(z) else 1
+    return max(1, CACHED // (pixels * z.shape[1]))
 
 
 def _refined(manifold: Manifold, z: Tensor, x: Tensor) -> Tensor:
@@ -250,7 +284,7 @@ def _refined(manifold: Manifold, z: Tensor, x: Tensor) -> Tensor:
     if not isinstance(manifold, Embedded):
         three = torch.stack((z[:, :-1], middle, z[:, 1:]), 2).flatten(0, 1)
         return 2 * n * manifold.chords(three).sum(1).unflatten(0, (-1, n)).sum(1)
-    curves = max(1, POINTS // n)
+    curves = _at_once(manifold, z)
     energies = [torch.zeros(0, dtype=manifold.dtype, device=z.device)]
     for part, ends in zip(middle.to(manifold.dtype).split(curves), x.split(curves), strict=True):
         between = manifold.images(part.flatten(0, 1)).unflatten(0, part.shape[:2])
@@ -266,7 +300,7 @@ def _derivatives(manifold: Manifold, z: Tensor, x: Tensor) -> tuple[Tensor, ...]
     if not isinstance(manifold, Embedded):
         return _intrinsic_derivatives(manifold, z)
     n = z.shape[1] - 1
-    curves = max(1, POINTS // n)
+    curves = _at_once(manifold, z)
     parts = []
     for some, images in zip(z.to(manifold.dtype).split(curves), x.split(curves), strict=True):
         inner = some[:, 1:-1]
@@ -296,37 +330,3 @@ def _intrinsic_derivatives(manifold: Manifold, z: Tensor) -> tuple[Tensor, ...]:
     full = H[:, :-1, 1, :, 1] + H[:, 1:, 0, :, 0]
     above = H[:, 1:-1, 0, :, 1]
     return gradient, diagonal, full - diagonal, coupling, above - coupling
-
-
-def _newton(gradient: Tensor, diagonal: Tensor, coupling: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The step -H^-1 g (B, m, k), the decrement g^T H^-1 g (B,), and whether H is positive definite (B,)."""
-    x, definite = _reduce(diagonal, coupling, gradient[..., None])
-    decrement = (x.squeeze(-1) * gradient).sum((1, 2))
-    return -x.squeeze(-1), decrement, definite & decrement.isfinite()
-
-
-def _reduce(D: Tensor, U: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """x (B, m, k, 1) with H x = g, and whether (B,) H is positive definite, for H with the diagonal blocks D
-    (B, m, k, k) and U (B, m - 1, k, k) above them: Cholesky factorisation of every other block, then of what their
-    elimination leaves of the others, which is of the same form."""
-    L, info = torch.linalg.cholesky_ex(D[:, ::2])
-    definite = (info == 0).all(1)
-    m, odd = D.shape[1], D.shape[1] // 2
-    if m == 1:
-        return torch.cholesky_solve(g, L), definite
-    # Block 2j + 1 has the neighbours 2j, by U_2j, and (but perhaps the last) 2j + 2, by U_{2j+1}.
-    inner = (m - 1) // 2
-    left = torch.cholesky_solve(torch.cat((U[:, ::2], g[:, ::2][:, :odd]), -1), L[:, :odd])
-    right = torch.cholesky_solve(torch.cat((U[:, 1::2].mT, g[:, 2::2]), -1), L[:, 1:])
-    k = D.shape[-1]
-    blocks, rest = D[:, 1::2] - U[:, ::2].mT @ left[..., :k], g[:, 1::2] - U[:, ::2].mT @ left[..., k:]
-    blocks[:, :inner] -= U[:, 1::2] @ right[..., :k]
-    rest[:, :inner] -= U[:, 1::2] @ right[..., k:]
-    x_odd, others = _reduce(blocks, -U[:, 1::2][:, : odd - 1] @ left[:, 1:, :, :k], rest)
-    x = torch.empty_like(g)
-    x[:, 1::2] = x_odd
-    pulled = g[:, ::2].clone()
-    pulled[:, :odd] -= U[:, ::2] @ x_odd
-    pulled[:, 1:] -= U[:, 1::2].mT @ x_odd[:, :inner]
-    x[:, ::2] = torch.cholesky_solve(pulled, L)
-    return x, definite & others

@@ -60,7 +60,8 @@ def geodesic(
     check_domain(manifold, torch.cat((start, end)))
     moving = (start != end).any(1)
     began = time.perf_counter()
-    solved = METHODS[method](manifold, start[moving], end[moving], **settings) if moving.any() else None
+    with torch.no_grad():
+        solved = METHODS[method](manifold, start[moving], end[moving], **settings) if moving.any() else None
     seconds = time.perf_counter() - began
     solution = _with_still(solved, start, moving)
     found = measure(manifold, solution.points)

@@ -17,10 +17,12 @@ The spline, and not the chain of straight segments, because its error falls as n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
@@ -28,7 +30,7 @@ from ..geometry.jacobian import Generator
 from ..geometry.manifolds import Manifold, as_manifold
 from ..geometry.metric import log_cond, singular_values
 
-NODES = 4  # Gauss-Legendre nodes a segment: exact where the integrand is a polynomial of degree 7
+NODES = 256  # of the quadrature, at least, and 2 to 4 Gauss-Legendre nodes a segment
 POINTS = 1024  # evaluated at a time: bounds the memory, and fits the cache
 
 
@@ -90,11 +92,16 @@ def interpolate(points: Tensor, t: Tensor, derivative: int = 0) -> Tensor:
 
     Relative to its first knot, so that a curve that stays where it is does so exactly.
     """
-    segments = points.shape[1] - 1
-    basis = CubicSpline(np.linspace(0, 1, segments + 1), np.eye(segments + 1))
-    matrix = torch.from_numpy(basis(t.cpu().numpy(), derivative)).to(points)
     first = points[:, :1]
+    matrix = torch.from_numpy(_basis(points.shape[1] - 1, derivative, t.double().cpu().numpy().tobytes())).to(points)
     return matrix @ (points - first) + (0 if derivative else first)
+
+
+@lru_cache(maxsize=64)
+def _basis(segments: int, derivative: int, t: bytes) -> NDArray[np.float64]:
+    """Values (T, segments + 1), or derivatives, of the splines that are 1 at one knot, at times t."""
+    spline = CubicSpline(np.linspace(0, 1, segments + 1), np.eye(segments + 1))
+    return spline(np.frombuffer(t), derivative)
 
 
 def segment(start: Tensor, end: Tensor, segments: int) -> Tensor:
@@ -107,7 +114,8 @@ def measure(f: Manifold | Generator, points: Tensor) -> Measured:
     """Length, energy and conditioning of the curves with knots points (B, n + 1, k)."""
     manifold, points = as_manifold(f), points.to(torch.float64)
     segments = points.shape[1] - 1
-    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(NODES))
+    rule = np.polynomial.legendre.leggauss(min(4, max(2, -(-NODES // segments))))
+    nodes, weights = (torch.from_numpy(a) for a in rule)
     t = ((torch.arange(segments)[:, None] + (nodes + 1) / 2) / segments).flatten()
     z, velocity = (interpolate(points, t, derivative).flatten(0, 1) for derivative in (0, 1))
     parts = zip(z.split(POINTS), velocity.split(POINTS), strict=True)
@@ -115,7 +123,8 @@ def measure(f: Manifold | Generator, points: Tensor) -> Measured:
     speed, condition = values.unbind(-1)
     weights = (weights / (2 * segments)).repeat(segments).to(points.device)
     largest, at = condition.max(1)
-    return Measured(speed @ weights, speed.square() @ weights, largest, z.unflatten(0, speed.shape)[range(len(z) // len(t)), at])
+    worst = z.unflatten(0, speed.shape)[torch.arange(len(points)), at]
+    return Measured(speed @ weights, speed.square() @ weights, largest, worst)
 
 
 def _speed_and_condition(manifold: Manifold, z: Tensor, v: Tensor) -> Tensor:

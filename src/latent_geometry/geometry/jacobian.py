@@ -131,7 +131,7 @@ def contraction(f: Generator, dtype: torch.dtype = torch.float64) -> Callable[..
         columns, rows = vmap(lambda e: jvp(value_and_pull, (z,), (e,))[1])(basis)
         return columns.movedim(0, 1), rows.movedim(0, 1)
 
-    return contract
+    return torch.no_grad()(contract)
 
 
 def second_derivative(
@@ -198,12 +198,13 @@ def thinned(f: Generator, stride: int) -> Generator:
         return f
     wide = layers[linear]
     assert isinstance(wide, nn.Linear)
-    rows = slice(None, None, stride)
-    narrow = nn.utils.skip_init(nn.Linear, wide.in_features, len(wide.weight[rows]), wide.bias is not None)
-    narrow.weight = nn.Parameter(wide.weight[rows].detach(), requires_grad=False)
+    weight = wide.weight.detach()[::stride]
+    narrow = nn.utils.skip_init(nn.Linear, wide.in_features, len(weight), wide.bias is not None)
+    narrow.weight = nn.Parameter(weight, requires_grad=False)
     if wide.bias is not None:
-        narrow.bias = nn.Parameter(wide.bias[rows].detach(), requires_grad=False)
-    return nn.Sequential(*layers[:linear], narrow, *layers[linear + 1 :]).eval()  # type: ignore[arg-type]
+        narrow.bias = nn.Parameter(wide.bias.detach()[::stride], requires_grad=False)
+    kept = [layer for layer in (*layers[:linear], narrow, *layers[linear + 1 :]) if isinstance(layer, nn.Module)]
+    return nn.Sequential(*kept).eval()
 
 
 def _flat(f: object) -> Iterator[object]:

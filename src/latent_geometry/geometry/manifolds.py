@@ -23,7 +23,7 @@ from torch.func import grad, jvp
 
 from .jacobian import Generator, contraction, differential, evaluation, in_dtype, second_derivative, thinned
 
-SKETCH = 5  # coprime to 28: the pixels that are left lie scattered over an MNIST image, not in columns
+SKETCH = 5  # of as many pixels a sketch keeps one: well scattered, if an image's width is no multiple of it
 RIDGE = 1e-12  # added to M, relative to its mean diagonal, before it is inverted
 
 
@@ -133,8 +133,8 @@ class LatentSpace(Embedded):
         return LatentSpace(self.f, self.box, torch.float32) if isinstance(self.f, nn.Module) else self
 
     def sketch(self) -> LatentSpace:
-        """The space in float32 under every SKETCH-th pixel: its metric is about this one's divided by SKETCH, at a
-        fraction of the cost. Itself, if f's layers do not allow that."""
+        """The space in float32 under every SKETCH-th pixel: nearly the same geometry, at a fraction of the cost.
+        Itself, if f's layers do not allow that."""
         thin = thinned(self.f, SKETCH)
         return self if thin is self.f else LatentSpace(thin, self.box, torch.float32)
 
