@@ -206,7 +206,11 @@ def curves(length: list[float], converged: list[bool], seconds: float = 1.0, ite
 
 def optimum(length: list[float]) -> Reference:
     values = torch.tensor(length, dtype=torch.float64)
-    given: dict[str, Any] = {"length": values, "points": torch.zeros(len(length), 3, 2, dtype=torch.float64)}
+    given: dict[str, Any] = {
+        "length": values,
+        "points": torch.zeros(len(length), 3, 2, dtype=torch.float64),
+        "converged": torch.ones(len(length), dtype=torch.bool),
+    }
     return Reference(**{field.name: given.get(field.name, 0 * values) for field in fields(Reference)})
 
 
@@ -234,6 +238,12 @@ def test_scores_are_what_was_planted(table: pd.DataFrame) -> None:
     assert found["longer than straight"].to_dict() == {"straight": 0, "good": 0, "bad": 0.5}
     assert set(found["iterations"]) == {5}
     assert milliseconds(table).to_dict() == {"VAE": {"straight": 250, "good": 2000, "bad": 500}}
+
+
+def test_only_certified_pairs_are_scored() -> None:
+    c = compared({"straight": curves([2.0, 2.0], [False, False])}, [1.0, 1.0])
+    doubtful = replace(c.optimum, error=torch.tensor([0.0, 0.01], dtype=torch.float64))
+    assert records({"vae": replace(c, optimum=doubtful)})["pair"].tolist() == [0]
 
 
 def test_flags_are_set_against_the_truth(table: pd.DataFrame) -> None:

@@ -42,6 +42,12 @@ def sidecars() -> dict[str, dict]:
         "atlas_log_det": {"models": maps},
         "beyond_data": {"models": beyond},
         "gan_coverage": {"coverage": {name: {"classes": i} for name, i in place.items() if name.startswith("gan")}},
+        "geodesic_solver_ratios": {
+            "VAE, cubic spline, length": {"solved": 0.25, "ratio, median": 1.1},
+            "DAE, cubic spline, length": {"solved": 0.5, "ratio, median": 1.0},
+            "VAE, newton": {"solved": 1.0, "ratio, median": 1.0},
+        },
+        "geodesic_premise": {"answers": {"not solved": {"newton": "no: 3 of 9"}, "not converged": {"newton": "yes"}}},
         "geodesic_ratios": {
             "models": {
                 name: {"ratio": None if name == NAMES[-1] else {"q50": 1.5 + i}, "converged": 0.75}  # None: no pair
@@ -116,3 +122,11 @@ def test_every_conclusion_is_answered_and_can_turn_out_either_way(profile: Profi
         ["Supported", "Supported", "Supported", "Supported"],
         ["Supported in part", "Not supported", "Not supported", "Supported in part"],
     ]
+
+
+def test_solvers_are_told_by_family_in_per_cent(profile: Profile) -> None:
+    shares = summary.solvers(profile)
+    assert list(shares.columns) == ["VAE", "DAE"] and list(shares.index) == ["cubic spline, length", "newton"]
+    assert shares.loc["cubic spline, length"].tolist() == [25, 50]
+    assert shares.loc["newton", "VAE"] == 100 and np.isnan(shares.loc["newton", "DAE"])
+    assert summary.premise(profile) == {"newton": "no: 3 of 9"}

@@ -3,7 +3,8 @@
 Every result is kept under the build folder, under a key of all that decides it: weights, end points, method, settings
 and the code of geometry/ and geodesics/. An interrupted comparison continues, and a second one loads.
 
-Solved means a length at most 1 % above the reference's. A failure is any other curve, whatever its solver says.
+Solved means a length at most 1 % above the reference's. A failure is any other curve, whatever its solver says. Only
+pairs whose reference is certified are scored.
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ def family(model: str) -> str:
 
 
 def records(compared: Mapping[str, Compared]) -> pd.DataFrame:
-    """One row a model, method and pair whose end points differ: its length, that over the reference's (inf where the
+    """One row a model, method and certified pair whose end points differ: its length, that over the reference's (inf where the
     metric is not finite on the curve), whether it is solved, longer than the straight line, and converged by the
     solver's own flag, iterations, and the batch's seconds a pair."""
     frames = []
@@ -261,7 +262,7 @@ def records(compared: Mapping[str, Compared]) -> pd.DataFrame:
                 "longer": g.length > (1 + 1e-9) * straight[:n], "converged": g.converged,
                 "iterations": g.iterations, "seconds": g.seconds / n,
             }  # fmt: skip
-            frames.append(pd.DataFrame(frame)[(c.optimum.length[:n] > 0).numpy()])
+            frames.append(pd.DataFrame(frame)[(c.optimum.certified & (c.optimum.length > 0))[:n].numpy()])
     table = pd.concat(frames, ignore_index=True)
     return table.assign(solved=table["ratio"] <= 1 + SOLVED)
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from .figures import quantiles
-from .geodesics import Geodesics
 from .geometry import Box, LatentMap
 from .models import DAE, GAN, VAE, Classifier
 from .models.mlp import bernoulli_loss
@@ -111,13 +110,6 @@ def coverage(gan: GAN, judge: Classifier, count: int, noise: torch.Generator) ->
     """The classes of `count` samples of `gan` as `judge` sees them; both in eval mode."""
     labels, confidence = judge.classify(gan.sample(count, noise))
     return Coverage((torch.bincount(labels, minlength=10).double() / count).tolist(), confidence.mean().item())
-
-
-def length_ratios(straight: Geodesics, shortest: Geodesics) -> NDArray[np.float64]:
-    """Length of the straight line over that of the geodesic, of the pairs whose solver converged and whose ends are
-    two images."""
-    told = shortest.converged & (straight.length > 0)
-    return (straight.length / shortest.length)[told].numpy()
 
 
 @torch.no_grad()

@@ -50,6 +50,21 @@ def _row(name: str, numbers: dict[str, Any]) -> dict[str, float | None]:
     }
 
 
+def solvers(profile: Profile) -> pd.DataFrame:
+    """Shares of the certified pairs that each solver of notebook 05 solves, in per cent: one row a solver, one column
+    a family. Raises FileNotFoundError as `table` does."""
+    shares = load_sidecar("geodesic_solver_ratios", profile)["numbers"]
+    cells = [(*key.split(", ", 1), 100 * row["solved"]) for key, row in shares.items()]
+    long = pd.DataFrame(cells, columns=["family", "solver", "solved"])
+    return long.pivot_table("solved", "solver", "family", sort=False)
+
+
+def premise(profile: Profile) -> dict[str, str]:
+    """What notebook 05 answers, of each solver, to whether conditioning predicts the pairs that it does not solve.
+    Raises FileNotFoundError as `table` does."""
+    return load_sidecar("geodesic_premise", profile)["numbers"]["answers"]["not solved"]
+
+
 def plain(results: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     """The table as nested dictionaries, None where a column does not apply: what a sidecar can hold."""
     return {
@@ -95,7 +110,7 @@ def conclusions(results: pd.DataFrame) -> list[tuple[str, str]]:
         (
             "variational autoencoders are the best suited for geodesic interpolation",
             f"{'Supported' if best else 'Not supported'} by conditioning: median log_cond "
-            f"{ranges('log_cond median')}. The solver converged on (%): {ranges('converged (%)', 0)}.",
+            f"{ranges('log_cond median')}. The default solver converged on (%): {ranges('converged (%)', 0)}.",
         ),
         (
             "this is true disregarding the hidden dimensions and activation functions",

@@ -10,7 +10,7 @@ the shortest path through w: taken in turn are the shortest of these, at most PA
 best and pass through a node far from those before. Each, at constant speed, is the first curve of Newton's method on
 the discrete energy (`newton.refine`) with a quarter of the segments; the shortest outcomes that differ are refined
 with all. The shortest then, measured as all curves are, is the grid's. Every pair is solved on two grids of unlike
-steps, and on others until the shortest two agree within AGREE or there are none left. No other solver's result enters.
+steps, and on others until the shortest two agree within AGREE, there are none left, or BIAS is exceeded. No other solver's result enters.
 
 Criterion. `error` is by how much the shortest curve from any other grid is longer than the shortest of all, relative
 to it. `certified` is error <= AGREE, and that the polish converged, and that the graph's path was at most BIAS longer
@@ -137,7 +137,9 @@ def reference(
     converged, graph_length = (start == end).all(1), best[:, 0].clone()
     best[converged], graph_length[converged] = 0.0, 0.0
     for quarters in GRIDS:
-        apart = (~(best[:, 1] - best[:, 0] <= AGREE * best[:, 0])).nonzero().flatten()  # at first inf - inf
+        agree = best[:, 1] - best[:, 0] <= AGREE * best[:, 0]  # false at first, for inf - inf
+        hopeless = graph_length > (1 + BIAS) * best[:, 0]
+        apart = (~agree & ~(hopeless & best[:, 1].isfinite())).nonzero().flatten()
         if not len(apart):
             break
         step = (high - low) / (FINER * quarters * grid // 4)
