@@ -376,3 +376,23 @@ def test_bad_settings(setting: dict) -> None:
 
 def test_every_method_has_a_tolerance_here() -> None:
     assert set(TOLERANCES) == set(METHODS) - {"straight"}
+
+
+@pytest.mark.parametrize("segments", [1, 16, 64])
+def test_the_measure_resolves_a_ridge_that_no_knot_sees(segments: int) -> None:
+    """A step of height 2 and width 0.005 adds 2 to the length of the line across it, but for rounding its corners."""
+
+    def ridge(z: Tensor) -> Tensor:
+        return torch.stack((z[:, 0], z[:, 1], ((z[:, 0] - 0.503) / 0.005).tanh()), 1)
+
+    line = geodesic(ridge, torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]), method="straight", segments=segments)
+    dense = torch.linspace(0, 1, 200_001, dtype=torch.float64)
+    chords = ridge(torch.stack((dense, 0 * dense), 1)).diff(dim=0).norm(dim=1).sum()
+    assert line.length.item() == pytest.approx(chords.item(), rel=1e-5)
+
+
+def test_a_curve_that_is_a_geodesic_already_is_called_converged() -> None:
+    line = torch.linspace(0, 1, 17, dtype=torch.float64)[None, :, None].expand(1, 17, 2)
+    found = newton.refine(EuclideanSpace(), line)
+    assert found.converged.all() and found.criterion.item() < 1e-20
+    torch.testing.assert_close(found.points, line, rtol=0, atol=1e-14)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from latent_geometry.geodesics import geodesic
 from latent_geometry.geodesics.newton import refine
-from latent_geometry.geodesics.reference import reference
+from latent_geometry.geodesics.reference import Reference, reference
 from latent_geometry.geodesics.result import measure
 from latent_geometry.geometry.manifolds import as_manifold
 from latent_geometry.geometry.surfaces import EuclideanSpace, HyperbolicHalfPlane, Sphere
@@ -159,3 +159,21 @@ def test_metric_that_is_not_finite_is_told() -> None:
     ends = torch.ones(2, 1, 2)
     with pytest.raises(ValueError, match="not finite"):
         reference(HyperbolicHalfPlane(), ends[0], ends[1] + 0.1, ((0.0, 2.0), (-1.0, 2.0)), grid=64)
+
+
+def test_a_ridge_that_only_the_finer_grid_sees_is_no_error() -> None:
+    """Its paths are then longer than the bound that the coarse grid gave."""
+
+    def wall(z: Tensor) -> Tensor:
+        return torch.stack((z[:, 0], z[:, 1], 2 * ((z[:, 0] - 1 / 128) / 1e-3).tanh()), 1)
+
+    start, end = torch.tensor([[-0.5, 0.1]]), torch.tensor([[0.5, 0.1]])
+    found = reference(wall, start, end, ((-1.0, 1.0), (-1.0, 1.0)), grid=64, segments=32)
+    assert found.length.isfinite().all()
+
+
+def test_a_curve_much_longer_than_its_path_on_the_graph_is_not_certified() -> None:
+    one = torch.ones(3, dtype=torch.float64)
+    graph_length = torch.tensor([1.05, 0.9, 1.2], dtype=torch.float64)
+    found = Reference(torch.zeros(3, 9, 2), one, 0 * one, one.bool(), ~one.bool(), graph_length)
+    assert found.certified.tolist() == [True, False, False]

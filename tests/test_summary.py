@@ -43,9 +43,11 @@ def sidecars() -> dict[str, dict]:
         "beyond_data": {"models": beyond},
         "gan_coverage": {"coverage": {name: {"classes": i} for name, i in place.items() if name.startswith("gan")}},
         "geodesic_solver_ratios": {
-            "VAE, cubic spline, length": {"solved": 0.25, "ratio, median": 1.1},
-            "DAE, cubic spline, length": {"solved": 0.5, "ratio, median": 1.0},
-            "VAE, newton": {"solved": 1.0, "ratio, median": 1.0},
+            "families": {
+                "VAE, cubic spline, length": {"solved": 0.25, "ratio, median": 1.1},
+                "DAE, cubic spline, length": {"solved": 0.5, "ratio, median": 1.0},
+                "VAE, newton": {"solved": 1.0, "ratio, median": 1.0},
+            }
         },
         "geodesic_premise": {"answers": {"not solved": {"newton": "no: 3 of 9"}, "not converged": {"newton": "yes"}}},
         "geodesic_ratios": {

@@ -43,6 +43,7 @@ from .training import Trained
 from .workers import job_count, say, side_by_side
 
 SOLVED = 0.01  # relative excess over the reference's length up to which a pair counts as solved
+BEATEN = 1e-3  # relative; an optimum that a solver undercuts by more is none
 RESOLVED = 1e-4  # excesses below this are not told apart: the reference's own error is of that size
 MARGIN = 1.5  # sides of the box in which the optimum is sought, over those of the box that holds data and end points
 FEW = 10  # failures, or successes, below which nothing is said of what predicts them
@@ -247,9 +248,19 @@ def family(model: str) -> str:
     return "healthy GAN" if model.endswith("-r1") else "GAN as printed"
 
 
+def certified(c: Compared) -> Tensor:
+    """Which pairs (B,) are scored: those whose end points differ and whose optimum is certified, unless a solver found
+    a curve shorter by more than BEATEN."""
+    held = c.optimum.certified & (c.optimum.length > 0)
+    for g in c.found.values():
+        n = len(g.length)
+        held[:n] &= ~(g.length < (1 - BEATEN) * c.optimum.length[:n])
+    return held
+
+
 def records(compared: Mapping[str, Compared]) -> pd.DataFrame:
-    """One row a model, method and certified pair whose end points differ: its length, that over the reference's (inf where the
-    metric is not finite on the curve), whether it is solved, longer than the straight line, and converged by the
+    """One row a model, method and certified pair: its length, that over the reference's (inf where the metric is not
+    finite on the curve), whether it is solved, longer than the straight line, and converged by the
     solver's own flag, iterations, and the batch's seconds a pair."""
     frames = []
     for model, c in compared.items():
@@ -262,7 +273,7 @@ def records(compared: Mapping[str, Compared]) -> pd.DataFrame:
                 "longer": g.length > (1 + 1e-9) * straight[:n], "converged": g.converged,
                 "iterations": g.iterations, "seconds": g.seconds / n,
             }  # fmt: skip
-            frames.append(pd.DataFrame(frame)[(c.optimum.certified & (c.optimum.length > 0))[:n].numpy()])
+            frames.append(pd.DataFrame(frame)[certified(c)[:n].numpy()])
     table = pd.concat(frames, ignore_index=True)
     return table.assign(solved=table["ratio"] <= 1 + SOLVED)
 
@@ -426,15 +437,23 @@ def answers(
             continue
         pooled, within = (select(found, outcome, over, feature).loc[method] for over in ("all", "within"))
         own = found[(found["method"] == method) & (found["outcome"] == outcome) & (found["over"] == "within")]
-        best = own.loc[own["value"].abs().idxmax()]
+        own = own.dropna()
         holds = bool(pooled["low"] > 0 and within["low"] > 0)
         word = "yes" if holds else "between models, not within one" if pooled["low"] > 0 else "no"
         told[str(method)] = Answer(
             holds,
             f"{word}: {failed} of {len(group)} {outcome}; rank correlation with {feature} {_interval(pooled)}, within "
-            f"a model {_interval(within)}; strongest within a model: {best['feature']} {_interval(best)}",
+            f"a model {_interval(within)}; strongest within a model: {_strongest(own)}",
         )
     return told
+
+
+def _strongest(found: pd.DataFrame) -> str:
+    """The feature with the largest correlation of rows of `premise`, and that correlation."""
+    if found.empty:
+        return "none, no model has pairs of both kinds"
+    best = found.loc[found["value"].abs().idxmax()]
+    return f"{best['feature']} {_interval(best)}"
 
 
 def _interval(row: pd.Series) -> str:
@@ -457,9 +476,10 @@ def by_quantile(
 
 
 def distance_correlation(compared: Compared, resamples: int, seed: int) -> Correlation:
-    """Rank correlation of the Euclidean latent distance of pairs with the length of the certified path."""
+    """Rank correlation of the Euclidean latent distance of certified pairs with the length of the shortest path."""
+    told = certified(compared)
     distance = (compared.end - compared.start).norm(dim=1)
-    (found,), _ = correlate([torch.stack((distance, compared.optimum.length), 1).numpy()], resamples, seed)
+    (found,), _ = correlate([torch.stack((distance, compared.optimum.length), 1)[told].numpy()], resamples, seed)
     return found
 
 
@@ -477,7 +497,7 @@ def neighbours(points: Tensor, length: Tensor) -> Neighbours:
     first, second = torch.combinations(torch.arange(n)).T
     geodesic_distance = torch.full((n, n), torch.inf, dtype=length.dtype)
     geodesic_distance[first, second] = geodesic_distance[second, first] = length.nan_to_num(nan=torch.inf)
-    latent = torch.cdist(points, points).fill_diagonal_(torch.inf)
+    latent = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
     near = geodesic_distance.min(1).values
     taken = geodesic_distance[torch.arange(n), latent.argmin(1)]
     changed = taken > near

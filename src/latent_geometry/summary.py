@@ -53,7 +53,7 @@ def _row(name: str, numbers: dict[str, Any]) -> dict[str, float | None]:
 def solvers(profile: Profile) -> pd.DataFrame:
     """Shares of the certified pairs that each solver of notebook 05 solves, in per cent: one row a solver, one column
     a family. Raises FileNotFoundError as `table` does."""
-    shares = load_sidecar("geodesic_solver_ratios", profile)["numbers"]
+    shares = load_sidecar("geodesic_solver_ratios", profile)["numbers"]["families"]
     cells = [(*key.split(", ", 1), 100 * row["solved"]) for key, row in shares.items()]
     long = pd.DataFrame(cells, columns=["family", "solver", "solved"])
     return long.pivot_table("solved", "solver", "family", sort=False)

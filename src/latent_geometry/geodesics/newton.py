@@ -50,7 +50,7 @@ from ..geometry.manifolds import Embedded, Manifold
 from .result import Solution, interpolate, segment
 
 COARSEST = 16  # segments at the first level; 8 take as many iterations, and more curves to other minima
-RESOLVED = 0.02  # largest relative change of the energy by halving the segments: lengths are then right to 1e-3
+RESOLVED = 0.02  # largest relative change of the energy by halving the segments; see docs/decisions.md
 INEXACT = 0.3  # an unresolved curve is solved to this part of its energy's error
 COARSE_TOL = 1e-3  # from which a resolved draft is handed on
 SINGLE_TOL = 1e-6  # what float32 can be trusted with
@@ -206,7 +206,7 @@ def _direction(
     for i, g in enumerate(right):
         for share in SHARES:
             _, x, info = dpbsv(kept[i] + share * more[i], g, lower=1)
-            if info == 0 and g @ x > 0:  # not so if anything is not finite
+            if info == 0 and g @ x >= 0:  # not so if anything is not finite
                 step[i], decrement[i], full[i] = -x, g @ x, share == 1
                 break
     steps, decrements, newton = (torch.from_numpy(a).to(gradient.device) for a in (step, decrement, full))
