@@ -208,6 +208,7 @@ def optimum(length: list[float]) -> Reference:
     values = torch.tensor(length, dtype=torch.float64)
     given: dict[str, Any] = {
         "length": values,
+        "graph_length": values,
         "points": torch.zeros(len(length), 3, 2, dtype=torch.float64),
         "converged": torch.ones(len(length), dtype=torch.bool),
     }
