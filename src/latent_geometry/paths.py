@@ -9,6 +9,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 FIGURES = PROJECT / "figures"
+RESULTS = PROJECT / "results"
 
 
 def data_root() -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .paths import FIGURES, build_root
+from .paths import FIGURES, RESULTS, build_root
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Profile:
     codes: int  # of training images, for the solver that needs data
     reference_grid: int  # steps a side of the grid on which the certified optimum is sought
     neighbours: int  # points a model whose nearest neighbours are compared
+    points: int  # test digits a model between which the sweep seeks geodesics, all pairs
+    sizes: tuple[int, ...]  # training sets of the sweep, besides the whole one
     resamples: int  # of a bootstrap
     seed: int = 0  # of trainings and draws
 
@@ -35,6 +37,11 @@ class Profile:
             return FIGURES
         return build_root() / self.name / (f"seed-{self.seed}" if self.seed else "") / "figures"
 
+    @property
+    def results(self) -> Path:
+        """Where the sweep over seeds leaves its records: of `paper`, in the committed folder."""
+        return RESULTS if self.name == "paper" else build_root() / self.name / "results"
+
 
 PROFILES = {
     profile.name: profile
@@ -42,12 +49,12 @@ PROFILES = {
         Profile(
             "paper", sample=False, epochs=100, short_epochs=10, batch_size=1000, grid=45, fine_grid=512,
             gan_samples=10_000, pairs=100, slow_pairs=10, codes=5_000, reference_grid=256,
-            neighbours=12, resamples=300,
+            neighbours=12, resamples=300, points=7, sizes=(250, 1_000, 5_000),
         ),
         Profile(
             "smoke", sample=True, epochs=12, short_epochs=4, batch_size=250, grid=45, fine_grid=64,
             gan_samples=1_000, pairs=6, slow_pairs=2, codes=200, reference_grid=64,
-            neighbours=6, resamples=50,
+            neighbours=6, resamples=50, points=4, sizes=(250, 1_000),
         ),
     )
 }
