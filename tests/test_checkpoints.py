@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from latent_geometry import checkpoints, data, training
-from latent_geometry.checkpoints import key, path_of, read, train_or_load, write
+from latent_geometry.checkpoints import encode, key, path_of, read, train_or_load
 from latent_geometry.errors import CheckpointError, DivergenceError
 from latent_geometry.models import ModelSpec
 from latent_geometry.training import Trained, TrainingSettings
@@ -32,18 +32,17 @@ def bits(trained: Trained) -> dict[str, bytes]:
 def file(tmp_path: Path) -> Path:
     """A checkpoint of a VAE with random weights."""
     path = tmp_path / "vae.safetensors"
-    write(path, Trained(VAE, VAE.build().eval(), {"loss": [2.5, 1 / 3]}), {"seconds": 0.1})
+    path.write_bytes(encode(Trained(VAE, VAE.build().eval(), {"loss": [2.5, 1 / 3]}), {"seconds": 0.1}))
     return path
 
 
 def test_a_round_trip_keeps_every_bit(tmp_path: Path) -> None:
     trained = Trained(GAN, GAN.build().eval(), {"discriminator": [0.1, 1 / 3], "generator": [1e-17, 2.0]})
-    write(tmp_path / "gan", trained, {})
+    (tmp_path / "gan").write_bytes(encode(trained, {}))
     back = read(tmp_path / "gan", GAN)
     assert bits(back) == bits(trained)
     assert (back.spec, back.history) == (GAN, trained.history)
     assert not any(module.training for module in back.model.modules())
-    assert [path.name for path in tmp_path.iterdir()] == ["gan"]
 
 
 def test_the_key_changes_with_all_that_decides_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:

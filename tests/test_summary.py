@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from latent_geometry import summary
-from latent_geometry.models import HEALTHY_GANS, REPORT
+from latent_geometry.models import HEALTHY_GANS, REPORT, get_spec
 from latent_geometry.profiles import Profile, get_profile
+from latent_geometry.study import Study
+from latent_geometry.training import TrainingSettings, train
 
 NAMES = [spec.name for spec in (*REPORT, *HEALTHY_GANS)]
 QUANTILES = {"q0": 0.0, "q5": 0.5, "q25": 1.0, "q50": 2.0, "q75": 3.0, "q95": 4.0, "q100": 5.0}
@@ -42,14 +45,6 @@ def sidecars() -> dict[str, dict]:
         "atlas_log_det": {"models": maps},
         "beyond_data": {"models": beyond},
         "gan_coverage": {"coverage": {name: {"classes": i} for name, i in place.items() if name.startswith("gan")}},
-        "geodesic_solver_ratios": {
-            "families": {
-                "VAE, cubic spline, length": {"solved": 0.25, "ratio, median": 1.1},
-                "DAE, cubic spline, length": {"solved": 0.5, "ratio, median": 1.0},
-                "VAE, newton": {"solved": 1.0, "ratio, median": 1.0},
-            }
-        },
-        "geodesic_premise": {"answers": {"not solved": {"newton": "no: 3 of 9"}, "not converged": {"newton": "yes"}}},
         "geodesic_ratios": {
             "models": {
                 name: {"ratio": None if name == NAMES[-1] else {"q50": 1.5 + i}, "converged": 0.75}  # None: no pair
@@ -106,29 +101,14 @@ def test_another_seed_is_refused(profile: Profile) -> None:
         summary.table(profile, seed=0)
 
 
-def test_every_conclusion_is_answered_and_can_turn_out_either_way(profile: Profile) -> None:
-    table = summary.table(profile, seed=3)
-    table["badly conditioned (%)"] = 0.0
-    found = dict(summary.conclusions(table))
-    assert len(found) == 6
-    reversed_ = table.copy()
-    reversed_["badly conditioned (%)"] = 50.0
-    reversed_["straight / geodesic"] = 0.9
-    reversed_["log_det lost outside the box"] = -1.0
-    reversed_.loc[reversed_.index.str.startswith("vae"), "log_cond median"] = 99.0
-    verdicts = [
-        [text.split(":")[0].split(" by")[0].split(" for")[0] for quote, text in answers.items() if "upported" in text]
-        for answers in (found, dict(summary.conclusions(reversed_)))
-    ]
-    assert verdicts == [
-        ["Supported", "Supported", "Supported", "Supported"],
-        ["Supported in part", "Not supported", "Not supported", "Supported in part"],
-    ]
-
-
-def test_solvers_are_told_by_family_in_per_cent(profile: Profile) -> None:
-    shares = summary.solvers(profile)
-    assert list(shares.columns) == ["VAE", "DAE"] and list(shares.index) == ["cubic spline, length", "newton"]
-    assert shares.loc["cubic spline, length"].tolist() == [25, 50]
-    assert shares.loc["newton", "VAE"] == 100 and np.isnan(shares.loc["newton", "DAE"])
-    assert summary.premise(profile) == {"newton": "no: 3 of 9"}
+def test_the_cases_are_the_extremes_of_what_the_geodesic_gains() -> None:
+    study = Study("06_summary", "smoke", seed=1)
+    images, labels = study.images("train")
+    trained = train(
+        get_spec("vae-128-32-tanh"), TrainingSettings(epochs=2, batch_size=250), images, labels, progress=lambda _: None
+    )
+    found = summary.cases(study, trained, pairs=5)
+    assert found["best"].gain >= found["median"].gain >= found["worst"].gain
+    for case in found.values():
+        assert case.straight.shape == case.geodesic.shape == (9, 784)
+        assert torch.allclose(case.straight[[0, -1]], case.geodesic[[0, -1]], atol=1e-5)

@@ -65,15 +65,15 @@ def digest(weights: dict[str, torch.Tensor], metadata: dict[str, str] | None = N
     return found.hexdigest()
 
 
-def write(path: Path, trained: Trained, provenance: dict[str, object]) -> None:
-    """Save a trained model with its history, its digest and any further provenance."""
+def encode(trained: Trained, provenance: dict[str, object]) -> bytes:
+    """The content of a checkpoint: a trained model with its history, its digest and any further provenance."""
     weights = {name: value.contiguous() for name, value in trained.model.state_dict().items()}
     metadata = {
         "spec": json.dumps(asdict(trained.spec)),
         "history": json.dumps(trained.history),
         "provenance": json.dumps(provenance),
     }
-    write_atomically(path, save(weights, metadata | {"digest": digest(weights, metadata)}))
+    return save(weights, metadata | {"digest": digest(weights, metadata)})
 
 
 def read(path: Path, spec: ModelSpec) -> Trained:
@@ -107,7 +107,7 @@ def _train_and_write(spec: ModelSpec, settings: TrainingSettings, sample: bool, 
         "torch": torch.__version__,
         "seconds": round(time.perf_counter() - started, 1),
     }
-    write(path_of(spec, settings, data.data_hash(sample)), trained, provenance)
+    write_atomically(path_of(spec, settings, data.data_hash(sample)), encode(trained, provenance))
 
 
 def train_or_load(

@@ -17,3 +17,11 @@ class DivergenceError(RuntimeError):
 
 class NotebookError(RuntimeError):
     """A notebook cannot be run, or failed while it ran."""
+
+
+class SweepError(RuntimeError):
+    """The sweep cannot go on: no scheduler, a worker that does not fit, or work that is lost again and again."""
+
+
+class RecordError(RuntimeError):
+    """A record of the sweep, or a list of claims, is missing or not whole."""

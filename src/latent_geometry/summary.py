@@ -1,14 +1,21 @@
-"""The study's results in one table, read from the sidecars of its figures."""
+"""One run in one table, read from the sidecars of its figures, and its best and worst interpolations."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
+import torch
+from torch import Tensor
 
+from .evidence import FRAMES, nearest_image
 from .figures import load_sidecar
+from .geodesics import geodesic
+from .geodesics.result import segment
 from .models import HEALTHY_GANS, REPORT
 from .profiles import Profile
+from .study import Study
+from .training import Trained
 
 SOURCES = (
     "vae_training",
@@ -50,21 +57,6 @@ def _row(name: str, numbers: dict[str, Any]) -> dict[str, float | None]:
     }
 
 
-def solvers(profile: Profile) -> pd.DataFrame:
-    """Shares of the certified pairs that each solver of notebook 05 solves, in per cent: one row a solver, one column
-    a family. Raises FileNotFoundError as `table` does."""
-    shares = load_sidecar("geodesic_solver_ratios", profile)["numbers"]["families"]
-    cells = [(*key.split(", ", 1), 100 * row["solved"]) for key, row in shares.items()]
-    long = pd.DataFrame(cells, columns=["family", "solver", "solved"])
-    return long.pivot_table("solved", "solver", "family", sort=False)
-
-
-def premise(profile: Profile) -> dict[str, str]:
-    """What notebook 05 answers, of each solver, to whether conditioning predicts the pairs that it does not solve.
-    Raises FileNotFoundError as `table` does."""
-    return load_sidecar("geodesic_premise", profile)["numbers"]["answers"]["not solved"]
-
-
 def plain(results: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     """The table as nested dictionaries, None where a column does not apply: what a sidecar can hold."""
     return {
@@ -73,57 +65,28 @@ def plain(results: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     }
 
 
-def conclusions(results: pd.DataFrame) -> list[tuple[str, str]]:
-    """The report's conclusions (its Section 5), in its words, each with what the table says of it."""
-    healthy = results.index.str.endswith("-r1")
-    families = {
-        "VAEs": results[results.index.str.startswith("vae")],
-        "DAEs": results[results.index.str.startswith("dae")],
-        "GANs as printed": results[results.index.str.startswith("gan") & ~healthy],
-        "healthy GANs": results[healthy],
-    }
+STRIDE = 4  # every fourth frame of a curve is shown
 
-    def ranges(column: str, digits: int = 2) -> str:
-        return "; ".join(
-            f"{family} {rows[column].min():.{digits}f} to {rows[column].max():.{digits}f}"
-            for family, rows in families.items()
-        )
 
-    vae = families["VAEs"]
-    working = results.drop(families["GANs as printed"].index)  # those have collapsed
-    well = vae["badly conditioned (%)"].max() < 1
-    bent = working["straight / geodesic"].min() > 1.01
-    best = vae["log_cond median"].mean() <= min(rows["log_cond median"].mean() for rows in families.values())
-    falls = (working["log_det lost outside the box"] > 0).all()
-    return [
-        (
-            "the latent space of deep generative models must not be viewed as euclidean",
-            f"{'Supported' if bent else 'Supported in part'}: straight line over geodesic length, median over pairs: "
-            f"{ranges('straight / geodesic')}.",
-        ),
-        (
-            "the jacobian of the generator of VAEs is generally well conditioned, provided enough training data",
-            f"{'Supported' if well else 'Not supported'} for the data used here: at most "
-            f"{vae['badly conditioned (%)'].max():.2f} % of a VAE's area is badly conditioned, highest log_cond "
-            f"{vae['log_cond highest'].max():.2f}. The amount of data was not varied yet.",
-        ),
-        (
-            "variational autoencoders are the best suited for geodesic interpolation",
-            f"{'Supported' if best else 'Not supported'} by conditioning: median log_cond "
-            f"{ranges('log_cond median')}. The default solver converged on (%): {ranges('converged (%)', 0)}.",
-        ),
-        (
-            "this is true disregarding the hidden dimensions and activation functions",
-            f"Median log_cond of the four VAEs: {vae['log_cond median'].min():.2f} to "
-            f"{vae['log_cond median'].max():.2f}.",
-        ),
-        (
-            "deterministic generators also produce well behaved geometries near training data",
-            f"Badly conditioned area in the data's box (%): {ranges('badly conditioned (%)')}.",
-        ),
-        (
-            "the metric tensor of various models is generally poorly defined away from data",
-            f"{'Supported' if falls else 'Supported in part'}: log_det lost from the box to the ring around it: "
-            f"{ranges('log_det lost outside the box', 1)}.",
-        ),
-    ]
+class Case(NamedTuple):
+    """One pair of test digits: frames (n, 784) on the straight line and on the geodesic, and how much nearer to the
+    training images, in pixel units, the geodesic's inner frames are than the line's, on average."""
+
+    straight: Tensor
+    geodesic: Tensor
+    gain: float
+
+
+def cases(study: Study, trained: Trained, pairs: int = 20) -> dict[str, Case]:
+    """Of a model's first pairs of test digits, the best, the median and the worst by what the geodesic gains."""
+    images, _ = study.images("train")
+    ends = study.pairs(trained)
+    start, end = ends.start[:pairs].double(), ends.end[:pairs].double()
+    t = torch.linspace(0, 1, FRAMES, dtype=torch.float64)
+    both = torch.stack((segment(start, end, FRAMES - 1), geodesic(trained.model.generator, start, end).curve(t)))
+    frames = study.decode(trained, both.flatten(0, 2)).unflatten(0, both.shape[:3])
+    distance = nearest_image(frames[:, :, 1:-1].flatten(0, 2), images).unflatten(0, (2, len(start), FRAMES - 2))
+    gain = -distance.mean(2).diff(dim=0)[0]
+    order = gain.argsort(descending=True, stable=True).tolist()
+    chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    return {name: Case(frames[0, i, ::STRIDE], frames[1, i, ::STRIDE], gain[i].item()) for name, i in chosen.items()}
