@@ -66,25 +66,36 @@ def test_one_code_in_a_hundred_is_sparse():
 def test_the_nearest_image_is_that_of_brute_force():
     images = torch.rand(300, 784, generator=torch.Generator().manual_seed(0))
     decoded = torch.rand(40, 784, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(nearest_image(decoded, images, chunk=7), torch.cdist(decoded, images).min(1).values, atol=1e-4)
+    nearest = torch.cdist(decoded, images).min(1).values
+    assert torch.allclose(nearest_image(decoded, images, chunk=7), nearest, atol=1e-4)
     assert nearest_image(images[:3], images).max() < 0.01
 
 
-def test_a_straight_line_through_a_plane_is_even_and_an_accelerated_one_is_not(judge):
-    t = torch.linspace(0, 1, 33, dtype=torch.float64)
+def test_the_parameter_decides_the_evenness_and_nothing_else(judge):
+    t = evidence.times(evidence.CHAIN)
     curves = torch.stack([torch.stack((time, 0 * time), 1) for time in (t, t**2)])
     found = quality(plane(), curves, judge, Sparsity(uniform(), BOX), torch.zeros(1, 784))
     assert found["evenness"][0] < 1e-4
-    # Steps of t^2 on n = 32 steps are proportional to 2 i + 1: their coefficient of variation is sqrt((n^2 - 1) / 3) / n.
+    # The n = 32 steps of t^2 are proportional to 2 i + 1: their coefficient of variation is sqrt((n^2 - 1) / 3) / n.
     assert found["evenness"][1].item() == pytest.approx(math.sqrt((32**2 - 1) / 3) / 32, rel=1e-3)
-    assert found["nearest"][0].item() == pytest.approx(0.5, rel=1e-3)  # the mean of |t| over the inner frames
-    assert found["log_det"].abs().max() < 1e-5
-    assert found["sparse"][0] < 0.1
+    assert found["nearest"].tolist() == pytest.approx([0.5, 0.5], rel=1e-3)  # the mean of |t| over the inner frames
+    for column in ("nearest", "confidence", "changes", "sparse", "log_det"):
+        assert found[column][0].item() == pytest.approx(found[column][1].item(), abs=0.01)
 
 
-def test_frames_in_the_void_are_sparse(judge):
-    curve = torch.linspace(5, 6, 33, dtype=torch.float64)[None, :, None].repeat(1, 1, 2)
-    assert quality(plane(), curve, judge, Sparsity(uniform(), BOX), torch.zeros(1, 784))["sparse"] == 1
+def test_the_void_is_sparse_by_latent_length(judge):
+    x = 6 * evidence.times(evidence.CHAIN)
+    curve = torch.stack((x, 0 * x), 1)[None]
+    found = quality(plane(), curve, judge, Sparsity(uniform(), BOX), torch.zeros(1, 784))
+    assert found["sparse"].item() == pytest.approx(5 / 6, abs=0.02)  # the codes end at 1
+    assert found["log_det"].abs().item() < 1e-5
+
+
+def test_equal_steps_are_equal_in_image_space_and_stay_on_the_curve():
+    t = evidence.times(evidence.CHAIN)
+    z = evidence.equal_steps(plane(3.0), torch.stack((t**3, 2 * t**3), 1)[None], 9)[0]
+    assert torch.allclose(z[:, 0], torch.linspace(0, 1, 9, dtype=torch.float64), atol=1e-9)
+    assert torch.allclose(z[:, 1], 2 * z[:, 0])
 
 
 def test_a_bump_lengthens_a_straight_line_in_a_plane_by_its_second_order_term():

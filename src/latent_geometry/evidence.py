@@ -35,7 +35,8 @@ SPARSE = 0.99  # the quantile of the codes' own sparsity above which a point is 
 TEST_IMAGES = 100  # whose latent points are looked at; a GAN's are found by inversion
 FRAMES = 33  # images along a curve, end points included
 BUMP = 0.01  # sides of the box by which a curve is moved aside
-CHAIN = 257  # images along a curve whose length is compared with that of the curve moved aside
+CHAIN = 257  # points of a curve between which it is taken for straight
+STRIDE = (CHAIN - 1) // (FRAMES - 1)
 GRID, SEGMENTS = 64, 128  # of the certified optimum: its error, about 1e-4, is far below what counts as solved
 METHODS = {
     "newton": ("newton", {}),
@@ -172,45 +173,63 @@ def _geodesics(p: Problem, z: Tensor, judge: Classifier, sparsity: Sparsity, ima
             name: {"length": g.length, "converged": g.converged, "iterations": g.iterations}
             for name, g in {"straight": straight, **found}.items()
         },
-        "straight": quality(p.generator, segment(p.start, p.end, FRAMES - 1), judge, sparsity, images),
-        "geodesic": quality(p.generator, found["newton"].curve(_times()), judge, sparsity, images),
+        "straight": quality(p.generator, segment(p.start, p.end, CHAIN - 1), judge, sparsity, images),
+        "geodesic": quality(p.generator, found["newton"].curve(times(CHAIN)), judge, sparsity, images),
     }
     return {"pairs": pairs, "neighbours": neighbours(z, optimum.length)._asdict()}
 
 
-def _times() -> Tensor:
-    return torch.linspace(0, 1, FRAMES, dtype=torch.float64)
+def times(count: int) -> Tensor:
+    """`count` times from 0 to 1."""
+    return torch.linspace(0, 1, count, dtype=torch.float64)
 
 
 @torch.no_grad()
 def quality(f: nn.Module, z: Tensor, judge: Classifier, sparsity: Sparsity, images: Tensor) -> dict[str, Any]:
-    """How well the frames at latent points z (B, n, 2) interpolate, one number a curve.
+    """How well curves z (B, CHAIN, 2), in their own parameter, interpolate: one number a curve.
 
-    evenness: coefficient of variation of the steps in image space, 0 if all are alike. nearest: mean distance of the
-    inner frames to the nearest of `images`. confidence, lowest_confidence: of the classifier in its first choice.
-    changes: of that choice along the way. sparse: share of frames at sparse points. log_det: its mean.
+    evenness: coefficient of variation of the image steps between frames at equal steps of the parameter, 0 if all are
+    alike. What follows knows nothing of the parameter. Over frames at equal steps in image space, nearest: mean
+    distance of the inner ones to the nearest of `images`; confidence, lowest_confidence: of the classifier in its first
+    choice; changes: of that choice. Over latent length, sparse: the share at sparse points; log_det: its mean.
     """
-    frames = f(z.float().flatten(0, 1)).unflatten(0, z.shape[:2])
-    steps = frames.diff(dim=1).norm(dim=2)
+    own = f(z[:, ::STRIDE].float().flatten(0, 1)).unflatten(0, (len(z), -1))
+    steps = own.diff(dim=1).norm(dim=2)
+    frames = f(equal_steps(f, z, FRAMES).float().flatten(0, 1)).unflatten(0, (len(z), -1))
     inner = nearest_image(frames[:, 1:-1].flatten(0, 1), images).unflatten(0, (len(z), -1))
-    label, probability = (seen.unflatten(0, z.shape[:2]) for seen in judge.classify(frames.flatten(0, 1)))
-    density = log_det(singular_values(jacobian(f, z.flatten(0, 1).double()))).unflatten(0, z.shape[:2])
+    label, probability = (seen.unflatten(0, frames.shape[:2]) for seen in judge.classify(frames.flatten(0, 1)))
+    middle, length = (z[:, 1:] + z[:, :-1]) / 2, z.diff(dim=1).norm(dim=2)
+    part = length / length.sum(1, keepdim=True)
+    sparse = torch.from_numpy(sparsity(middle.flatten(0, 1)) > sparsity.limit).reshape(part.shape)
+    magnitude = log_det(singular_values(jacobian(f, middle.flatten(0, 1).double()))).reshape(part.shape)
     return {
         "evenness": steps.std(1, correction=0) / steps.mean(1),
         "nearest": inner.mean(1),
         "confidence": probability.mean(1),
         "lowest_confidence": probability.min(1).values,
         "changes": (label.diff(dim=1) != 0).sum(1),
-        "sparse": (sparsity(z.flatten(0, 1)) > sparsity.limit).reshape(z.shape[:2]).mean(1),
-        "log_det": density.mean(1),
+        "sparse": (sparse * part).sum(1),
+        "log_det": (magnitude * part).sum(1),
     }
+
+
+@torch.no_grad()
+def equal_steps(f: nn.Module, z: Tensor, count: int) -> Tensor:
+    """Points (B, count, 2) on the curves z (B, n, 2), as far from each other in image space, along the curve."""
+    images = LatentSpace(f).embed(z.flatten(0, 1).double()).unflatten(0, z.shape[:2])
+    along_it = images.diff(dim=1).norm(dim=2).cumsum(1)
+    points = []
+    for curve, s in zip(z.double().numpy(), torch.nn.functional.pad(along_it, (1, 0)).numpy(), strict=True):
+        wanted = np.linspace(0, s[-1], count)
+        points.append(np.stack([np.interp(wanted, s, coordinate) for coordinate in curve.T], axis=1))
+    return torch.from_numpy(np.stack(points))
 
 
 @torch.no_grad()
 def sensitivity(f: nn.Module, points: Tensor, size: float) -> Tensor:
     """Relative lengthening (B,) of curves with knots points (B, n + 1, 2) moved aside by size * sin(pi t), across
     their chords: the mean of both sides. Lengths are those of the chains of decoded images."""
-    z = interpolate(points, torch.linspace(0, 1, CHAIN, dtype=torch.float64))
+    z = interpolate(points, times(CHAIN))
     chord = z[:, -1] - z[:, 0]
     across = torch.stack((-chord[:, 1], chord[:, 0]), 1) / chord.norm(dim=1, keepdim=True)
     bump = size * torch.linspace(0, math.pi, CHAIN, dtype=torch.float64).sin()[:, None] * across[:, None]

@@ -96,9 +96,9 @@ def evaluate(records: Sequence[dict[str, Any]], claims: Sequence[Claim] = CLAIMS
 
 
 def _evaluate(claim: Claim, seeds: dict[int, Seed]) -> dict[str, Any]:
-    parts = []
+    parts: list[dict[str, Any]] = []
     for part in claim.parts:
-        values = {}
+        values: dict[int, float] = {}
         for seed, s in seeds.items():
             try:
                 value = part.effect(s)

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .evidence import FRAMES, nearest_image
+from .evidence import CHAIN, FRAMES, equal_steps, nearest_image, times
 from .figures import load_sidecar
 from .geodesics import geodesic
 from .geodesics.result import segment
@@ -65,7 +65,7 @@ def plain(results: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     }
 
 
-STRIDE = 4  # every fourth frame of a curve is shown
+SHOWN = 4  # every fourth frame of a curve is shown
 
 
 class Case(NamedTuple):
@@ -83,10 +83,12 @@ def cases(study: Study, trained: Trained, pairs: int = 20) -> dict[str, Case]:
     ends = study.pairs(trained)
     start, end = ends.start[:pairs].double(), ends.end[:pairs].double()
     t = torch.linspace(0, 1, FRAMES, dtype=torch.float64)
-    both = torch.stack((segment(start, end, FRAMES - 1), geodesic(trained.model.generator, start, end).curve(t)))
-    frames = study.decode(trained, both.flatten(0, 2)).unflatten(0, both.shape[:3])
+    found = geodesic(trained.model.generator, start, end).curve(times(CHAIN))
+    both = torch.cat((segment(start, end, CHAIN - 1), found))
+    z = equal_steps(trained.model.generator, both, FRAMES)
+    frames = study.decode(trained, z.flatten(0, 1)).unflatten(0, (2, len(start), FRAMES))
     distance = nearest_image(frames[:, :, 1:-1].flatten(0, 2), images).unflatten(0, (2, len(start), FRAMES - 2))
     gain = -distance.mean(2).diff(dim=0)[0]
     order = gain.argsort(descending=True, stable=True).tolist()
     chosen = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    return {name: Case(frames[0, i, ::STRIDE], frames[1, i, ::STRIDE], gain[i].item()) for name, i in chosen.items()}
+    return {name: Case(frames[0, i, ::SHOWN], frames[1, i, ::SHOWN], gain[i].item()) for name, i in chosen.items()}

@@ -35,11 +35,11 @@ from .models import HEALTHY_GANS, REPORT, ModelSpec, get_spec
 from .models.study import CLASSIFIER
 from .paths import write_atomically
 from .profiles import PROFILES, Profile, get_profile
+from .scorecard import SEEDS
 from .study import CLASSIFIER_EPOCHS
 from .training import TrainingSettings, train
 from .workers import job_count, say, side_by_side
 
-SEEDS = 5
 SIZED = ("vae-128-32-tanh", "dae-128-32-tanh")  # whose training set is varied
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")  # that decide a result
 CONNECT_SECONDS = 5.0
