@@ -20,13 +20,22 @@ RUN = "$(shell $(ENVIRONMENT) python)"
 CODE := $(filter-out %/environment.py,$(wildcard src/latent_geometry/*.py src/latent_geometry/*/*.py))
 STAMPS := $(BUILD)/$(PROFILE)/stamps
 
-.PHONY: help figures test lab bench lint clean environment
+.PHONY: help figures seeds worker verify test lab bench lint clean environment
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 figures: $(NOTEBOOKS:%=$(STAMPS)/%.done)  ## run the notebooks and make every figure; PROFILE=smoke: a small version, in minutes
 	@$(RUN) -m latent_geometry.notebook_runner --profile $(PROFILE)
+
+seeds: environment  ## train and measure all models with five seeds, for the claims; SCHEDULER=tcp://host:port: on a Dask cluster
+	@$(RUN) -m latent_geometry.sweep --profile $(PROFILE)
+
+worker: environment  ## start one Dask worker a processor for the sweep of the scheduler at SCHEDULER
+	@$(RUN) -m latent_geometry.sweep --worker
+
+verify: environment  ## say which of a run's claims lie outside the bands of results/reference.json
+	@$(RUN) -m latent_geometry.scorecard
 
 test: environment  ## unit tests, then the smoke notebooks, then each of them again, text and figures' numbers compared
 	$(RUN) -m pytest

@@ -82,7 +82,6 @@ def cases(study: Study, trained: Trained, pairs: int = 20) -> dict[str, Case]:
     images, _ = study.images("train")
     ends = study.pairs(trained)
     start, end = ends.start[:pairs].double(), ends.end[:pairs].double()
-    t = torch.linspace(0, 1, FRAMES, dtype=torch.float64)
     found = geodesic(trained.model.generator, start, end).curve(times(CHAIN))
     both = torch.cat((segment(start, end, CHAIN - 1), found))
     z = equal_steps(trained.model.generator, both, FRAMES)

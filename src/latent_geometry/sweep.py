@@ -242,7 +242,7 @@ def work(task: Task) -> tuple[bytes, bytes]:
             "time: start it with --nthreads 1, and --nworkers for more processes"
         )
     torch.set_num_threads(1)
-    checkpoint = train_item(task, lambda line: worker.log_event(TOPIC, line))
+    checkpoint = train_item(task, lambda line: worker.log_event(TOPIC, f"{line} on {worker.name}"))
     return checkpoint, measure_item(task, checkpoint)
 
 
@@ -301,7 +301,7 @@ def _connect(address: str) -> Any:
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what a user needs to know, SweepError says
     try:
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        return Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, RuntimeError) as error:
         raise SweepError(
             f"no Dask scheduler answers at {address!r} ({type(error).__name__}: {error}). Start one (`dask scheduler`) "
@@ -336,13 +336,24 @@ def _on_cluster(client: Any, address: str, tasks: Sequence[Task], progress: Call
         progress(f"done: {name}")
 
 
+def start_worker(address: str | None) -> None:
+    """Become a Dask worker of the scheduler at `address`: one process of one thread a processor."""
+    if not address:
+        raise SweepError("a worker needs the address of its scheduler: SCHEDULER=tcp://host:port make worker")
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
+    os.execv(sys.executable, [*command, "--nworkers", str(job_count()), "--no-dashboard"])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m latent_geometry.sweep", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--profile", choices=PROFILES, default="paper")
-    profile = get_profile(parser.parse_args(arguments).profile)
+    parser.add_argument("--worker", action="store_true", help="work for the scheduler at SCHEDULER, instead")
+    chosen, scheduler = parser.parse_args(arguments), os.environ.get("SCHEDULER") or None
+    profile = get_profile(chosen.profile)
     try:
-        run(profile, items(profile), scheduler=os.environ.get("SCHEDULER") or None,
-            progress=lambda line: print(line, flush=True))
+        if chosen.worker:
+            start_worker(scheduler)
+        run(profile, items(profile), scheduler=scheduler, progress=lambda line: print(line, flush=True))
     except (SweepError, DataError, DivergenceError, OSError, RuntimeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
