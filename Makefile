@@ -19,6 +19,7 @@ ENVIRONMENT := $(PYTHON) src/latent_geometry/environment.py
 RUN = "$(shell $(ENVIRONMENT) python)"
 CODE := $(filter-out %/environment.py,$(wildcard src/latent_geometry/*.py src/latent_geometry/*/*.py))
 STAMPS := $(BUILD)/$(PROFILE)/stamps
+RECORDS := $(if $(filter paper,$(PROFILE)),results,$(BUILD)/$(PROFILE)/results)/records
 
 .PHONY: help figures seeds worker verify test lab bench lint clean environment
 
@@ -65,4 +66,4 @@ $(STAMPS)/%.done: notebooks/%.ipynb $(CODE) | environment
 	@$(RUN) -m latent_geometry.notebook_runner $* --profile $(PROFILE)
 
 $(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
-$(STAMPS)/06_summary.done: $(STUDY:%=$(STAMPS)/%.done)
+$(STAMPS)/06_summary.done: $(STUDY:%=$(STAMPS)/%.done) $(wildcard $(RECORDS)/*.json)

@@ -16,8 +16,10 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.colors import to_rgba  # noqa: E402
 from matplotlib.patches import Rectangle  # noqa: E402
 
-from latent_geometry import plots  # noqa: E402
+import records  # noqa: E402
+from latent_geometry import gather, plots  # noqa: E402
 from latent_geometry.geometry import LatentMap  # noqa: E402
+from latent_geometry.scorecard import evaluate  # noqa: E402
 
 BOX = ((-1.0, 3.0), (2.0, 4.0))
 
@@ -237,3 +239,75 @@ def test_share_lines_are_drawn_as_given(ax: Axes) -> None:
     assert {line.get_label(): line.get_xydata().tolist() for line in ax.lines} == {
         "a": [[0.3, 0.0], [1.2, 0.5]], "b": [[0.3, 0.25], [1.2, 1.0]],
     }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ the sweep
+
+
+def part(effect: float, low: float, high: float, side: str = "above", threshold: float = 0.0) -> dict:
+    return {"effect": effect, "interval": (low, high), "side": side, "threshold": threshold, "verdict": "undecided"}
+
+
+@pytest.mark.parametrize("one, decisiveness", [
+    (part(2, 1, 3), 2), (part(-2, -3, -1), -2), (part(2, 1, 3, "below"), -2), (part(5, 4, 6, "above", 4), 1),
+    (part(0.1, 0.0, 0.2, "within", 0.3), 2), (part(-0.5, -0.6, -0.4, "within", 0.3), -2),
+    (part(1, 1, 1), plots.FURTHEST), (part(-1, -1, -1), -plots.FURTHEST),
+])  # fmt: skip
+def test_decisiveness_is_one_where_the_interval_touches_the_threshold(one: dict, decisiveness: float) -> None:
+    assert plots.decisiveness(one) == pytest.approx(decisiveness)
+
+
+def test_the_scorecard_has_a_row_a_claim_and_a_mark_a_part() -> None:
+    results = evaluate(records.sweep())
+    fig, ax = plt.subplots()
+    plots.scorecard(ax, results)
+    rows = [label.get_text() for label in ax.get_yticklabels()]
+    assert [row.split()[-1] for row in rows] == [r["id"] for r in results]
+    marks = [c.get_offsets()[0] for c in ax.collections if len(c.get_offsets()) == 1]
+    assert len(marks) == sum(len(r["parts"]) for r in results)
+    assert [t.get_text() for t in ax.texts] == [r["verdict"] for r in results]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first claim on top
+
+
+def test_too_few_seeds_are_said() -> None:
+    fig, ax = plt.subplots()
+    plots.scorecard(ax, evaluate(records.sweep(3)))
+    assert {t.get_text() for t in ax.texts} == {"3 of 5 seeds"}
+
+
+def test_every_seed_is_a_dot_in_its_family_s_colour() -> None:
+    table = gather.models(records.sweep(5))
+    fig, ax = plt.subplots()
+    plots.seed_dots(ax, table, "roughness")
+    assert [label.get_text() for label in ax.get_xticklabels()] == records.NAMES
+    assert [len(line.get_ydata()) for line in ax.lines] == [5] * 16
+    assert ax.lines[0].get_color() == plots.FAMILY_COLOURS["VAE"]
+    assert ax.lines[-1].get_color() == plots.FAMILY_COLOURS["healthy GAN"]
+
+
+def test_sizes_and_sparsity_have_a_line_a_family() -> None:
+    found = records.sweep(2)
+    fig, axes = plt.subplots(1, 2)
+    plots.against_size(axes, gather.sizes(found), ["log_cond, 95 %", "held-out"])
+    means = [line for line in axes[0].lines if line.get_linestyle() == "-"]
+    assert [line.get_label() for line in means] == ["VAE", "DAE"]
+    assert means[0].get_ydata()[0] > means[0].get_ydata()[-1] + 1  # as planted: fewer images, worse conditioned
+    fig, ax = plt.subplots()
+    plots.against_sparsity([ax], gather.away(found), {"log_det": "fall"})
+    assert len([line for line in ax.lines if line.get_label() in plots.FAMILY_COLOURS]) == 4
+
+
+def test_straight_lines_are_hollow_and_geodesics_filled() -> None:
+    fig, axes = plt.subplots(1, 1)
+    plots.curve_quality([axes], gather.quality(records.sweep(3)), {"evenness": "variation"})
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    hollow = [line for line in dots if line.get_markerfacecolor() == "white"]
+    assert len(hollow) == len(dots) / 2 == 4 * 3
+    assert min(float(line.get_ydata()[0]) for line in hollow) > 0.4  # as planted
+
+
+def test_solved_shares_stand_by_method_and_family() -> None:
+    fig, ax = plt.subplots()
+    plots.solved_dots(ax, gather.shares_solved(records.sweep(2)))
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(records.METHODS)
+    assert len(ax.lines) == 4 * 4 and all(len(line.get_ydata()) == 8 for line in ax.lines)

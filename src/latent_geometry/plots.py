@@ -284,3 +284,124 @@ def share_lines(ax: Axes, shares: pd.DataFrame) -> None:
     for i, (method, column) in enumerate(shares.items()):
         ax.plot(shares.index, column, "o-", ms=2.5, lw=1, color=CLASSES[i % len(CLASSES)], label=method)
     ax.set(ylabel="share of pairs not solved", ylim=(-0.02, 1.02))
+
+
+FAMILY_COLOURS = dict(zip(("VAE", "DAE", "healthy GAN", "GAN as printed"), CLASSES, strict=False))
+VERDICTS = {"supported": (CLASSES[2], "o"), "contradicted": (CLASSES[3], "X"), "undecided": (CLASSES[7], "D")}
+FURTHEST = 100.0  # half-widths of the interval beyond which the scorecard's axis ends
+
+
+def decisiveness(part: dict[str, Any]) -> float:
+    """How far a part's effect lies on the supporting side of its threshold, in half-widths of its interval: beyond 1
+    it is supported, below -1 contradicted. NaN without an interval, at most FURTHEST either way."""
+    if part["interval"] is None:
+        return np.nan
+    low, high = part["interval"]
+    margin = {
+        "above": part["effect"] - part["threshold"],
+        "below": part["threshold"] - part["effect"],
+        "within": part["threshold"] - abs(part["effect"]),
+    }[part["side"]]
+    half = max((high - low) / 2, 1e-12)
+    return float(np.clip(margin / half, -FURTHEST, FURTHEST))
+
+
+def scorecard(ax: Axes, results: Sequence[dict[str, Any]]) -> None:
+    """One row a claim: each of its parts at its decisiveness, in the colour and shape of the part's verdict, the
+    headline larger; a claim of too few seeds is grey and says so."""
+    for row, r in enumerate(results):
+        for p in reversed(r["parts"]):
+            colour, shape = VERDICTS.get(p["verdict"], ("0.75", "o"))
+            size = 34 if p is r["parts"][0] else 12
+            ax.scatter(decisiveness(p), row, s=size, color=[colour], marker=shape, lw=0, zorder=3)
+        if "seeds" in r["reason"]:
+            ax.text(1.01, row, r["reason"], transform=ax.get_yaxis_transform(), va="center", fontsize=6)
+        else:
+            ax.text(1.01, row, r["verdict"], transform=ax.get_yaxis_transform(), va="center", fontsize=6)
+    ax.axvspan(-1, 1, color="0.92", zorder=0)
+    ax.axvline(0, color="black", lw=0.6)
+    ax.set_xscale("symlog", linthresh=1, linscale=0.7)
+    ax.set_xticks([-100, -10, -1, 0, 1, 10, 100], ["-100", "-10", "-1", "0", "1", "10", "100"])
+    ax.set(xlim=(-2 * FURTHEST, 2 * FURTHEST), ylim=(len(results) - 0.5, -0.5))
+    ax.set_yticks(range(len(results)), [f"{r['statement'].rstrip('.')}  {r['id']}" for r in results], fontsize=6)
+    ax.set_xlabel("from the threshold, in half-widths\nof the 95 % interval", fontsize=7)
+    ax.grid(axis="y", color="0.9", lw=0.5)
+    for name, (colour, shape) in VERDICTS.items():
+        ax.scatter([], [], s=20, color=[colour], marker=shape, lw=0, label=name)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+
+
+def seed_dots(ax: Axes, table: pd.DataFrame, column: str, by: str = "model") -> None:
+    """One dot a seed and a bar at their mean, one column a model (or another `by`), coloured by family."""
+    groups = list(table.groupby(by, sort=False))
+    for x, (_, own) in enumerate(groups):
+        colour = FAMILY_COLOURS[own["family"].iloc[0]]
+        values = own[column].to_numpy(dtype=float)
+        ax.plot(x + np.linspace(-0.2, 0.2, len(values)), values, "o", ms=2.5, color=colour, alpha=0.8)
+        ax.hlines(np.nanmean(values) if np.isfinite(values).any() else np.nan, x - 0.32, x + 0.32, color="black", lw=1)
+    ax.set_xticks(range(len(groups)), [str(name) for name, _ in groups], rotation=90, fontsize=6)
+    ax.set_ylabel(column)
+
+
+def against_size(axes: Sequence[Axes], table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """One panel a column against the number of training images: a dot a seed, a line through the means, one colour a
+    family."""
+    for ax, column in zip(axes, columns, strict=True):
+        for family, own in table.groupby("family", sort=False):
+            means = own.groupby("images")[column].mean()
+            ax.plot(means.index, means, "-", color=FAMILY_COLOURS[str(family)], lw=1.2, label=family)
+            ax.plot(own["images"], own[column], "o", ms=2.5, color=FAMILY_COLOURS[str(family)], alpha=0.6)
+        ax.set(xscale="log", xlabel="training images", ylabel=column)
+    if len(table):
+        axes[0].legend()
+
+
+def against_sparsity(axes: Sequence[Axes], table: pd.DataFrame, columns: dict[str, str]) -> None:
+    """One panel a column, labelled by its value, against sparsity: the median over models and seeds, a band from the
+    5 to the 95 % quantile, one colour a family; dotted where a point is as sparse as the data."""
+    for ax, (column, label) in zip(axes, columns.items(), strict=True):
+        for family, own in table.groupby("family", sort=False):
+            groups = own.dropna().groupby("sparsity")[column]
+            middle, low, high = (groups.quantile(q) for q in (0.5, 0.05, 0.95))
+            colour = FAMILY_COLOURS[str(family)]
+            ax.fill_between(middle.index, low, high, color=colour, alpha=0.2, lw=0)
+            ax.plot(middle.index, middle, color=colour, lw=1.3, label=family)
+        ax.axvline(1, color="black", lw=0.8, ls=":")
+        ax.set(xscale="log", xlabel="sparsity", ylabel=label)
+    if len(table):
+        axes[0].legend()
+
+
+def curve_quality(axes: Sequence[Axes], table: pd.DataFrame, columns: dict[str, str]) -> None:
+    """One panel a column, labelled by its value: for each family the straight line (hollow) and the geodesic (filled),
+    one pair of dots, joined, a seed."""
+    families = list(table["family"].unique())
+    for ax, (column, label) in zip(axes, columns.items(), strict=True):
+        for x, family in enumerate(families):
+            own = table[table["family"] == family].pivot(index="seed", columns="curve", values=column)
+            colour = FAMILY_COLOURS[family]
+            for i, (straight, geodesic) in enumerate(zip(own["straight"], own["geodesic"], strict=True)):
+                shift = 0.05 * (i - (len(own) - 1) / 2)
+                ax.plot([x - 0.2 + shift, x + 0.2 + shift], [straight, geodesic], "-", color=colour, lw=0.7)
+                ax.plot(x - 0.2 + shift, straight, "o", ms=3.5, mfc="white", mec=colour)
+                ax.plot(x + 0.2 + shift, geodesic, "o", ms=3.5, color=colour)
+        ax.set_xticks(range(len(families)), [name.replace(" ", "\n", 1) for name in families], fontsize=6)
+        ax.set_title(label)
+
+
+def solved_dots(ax: Axes, table: pd.DataFrame) -> None:
+    """Share of pairs solved, one column a method and in it one a family: a dot a model and seed, a bar at the mean."""
+    methods, families = list(table["method"].unique()), list(table["family"].unique())
+    for i, family in enumerate(families):
+        for x, method in enumerate(methods):
+            own = table[(table["family"] == family) & (table["method"] == method)]["solved"].dropna()
+            place = x + 0.8 * ((i + 0.5) / len(families) - 0.5)
+            jitter = np.linspace(-0.06, 0.06, len(own))
+            ax.plot(place + jitter, own, "o", ms=2, color=FAMILY_COLOURS[family], alpha=0.6,
+                    label=family if x == 0 else None)
+            if len(own):
+                ax.hlines(own.mean(), place - 0.09, place + 0.09, color="black", lw=1)
+    ax.set_xticks(range(len(methods)), methods)
+    ax.set(ylabel="share of pairs solved", ylim=(-0.03, 1.03))
+    if families:
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))

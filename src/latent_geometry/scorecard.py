@@ -149,9 +149,9 @@ def read(path: Path) -> list[dict[str, Any]]:
     try:
         return list(json.loads(path.read_text(encoding="utf-8"))["claims"])
     except FileNotFoundError as error:
-        raise RecordError(f"there is no {path}: `make seeds`, then `make figures`, makes it") from error
+        raise RecordError(f"there is no {path}: `make seeds` makes it") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{path} is not a list of claims: delete it and run `make figures` again") from error
+        raise RecordError(f"{path} is not a list of claims: delete it and run `make seeds` again") from error
 
 
 def table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:

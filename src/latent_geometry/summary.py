@@ -68,6 +68,12 @@ def plain(results: pd.DataFrame) -> dict[str, dict[str, float | None]]:
 SHOWN = 4  # every fourth frame of a curve is shown
 
 
+def nested(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
+    """A table whose rows have two keys as dictionaries in dictionaries, as `plain`."""
+    outer = table.index.get_level_values(0).unique()
+    return {str(key): plain(table.loc[key]) for key in outer}
+
+
 class Case(NamedTuple):
     """One pair of test digits: frames (n, 784) on the straight line and on the geodesic, and how much nearer to the
     training images, in pixel units, the geodesic's inner frames are than the line's, on average."""
@@ -75,6 +81,11 @@ class Case(NamedTuple):
     straight: Tensor
     geodesic: Tensor
     gain: float
+
+
+def stacked(case: Case) -> Tensor:
+    """The frames of both curves, the straight line's first."""
+    return torch.cat((case.straight, case.geodesic))
 
 
 def cases(study: Study, trained: Trained, pairs: int = 20) -> dict[str, Case]:

@@ -28,9 +28,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import checkpoints, comparison, data, evidence, geodesics, geometry, measures
+from . import checkpoints, comparison, data, evidence, geodesics, geometry, measures, scorecard
 from .checkpoints import code_hash
-from .errors import DataError, DivergenceError, SweepError
+from .errors import SweepError
 from .models import HEALTHY_GANS, REPORT, ModelSpec, get_spec
 from .models.study import CLASSIFIER
 from .paths import write_atomically
@@ -354,7 +354,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.worker:
             start_worker(scheduler)
         run(profile, items(profile), scheduler=scheduler, progress=lambda line: print(line, flush=True))
-    except (SweepError, DataError, DivergenceError, OSError, RuntimeError, ValueError) as error:
+        results = scorecard.evaluate(scorecard.load_records(profile.results / "records"))
+        scorecard.write(results, profile.results / "claims.json")
+        print(f"the verdicts are in {profile.results / 'claims.json'}; notebook 06 shows them")
+    except (OSError, RuntimeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
