@@ -124,6 +124,17 @@ def test_a_broken_record_is_named(tmp_path: Path, text: str) -> None:
         load_records(tmp_path)
 
 
+def test_records_of_different_origin_are_not_mixed(tmp_path: Path) -> None:
+    for seed, torch in enumerate(("2.14.1", "2.14.1", "3.0")):
+        r = records.record("vae-128-32-tanh", seed)
+        r["provenance"] = {"torch": torch, "seconds": seed, "weights": f"{seed}"}
+        (tmp_path / f"{seed}.json").write_text(json.dumps(r))
+    with pytest.raises(RecordError, match=r"2\.json was made with another torch .*make seeds"):
+        load_records(tmp_path)
+    (tmp_path / "2.json").unlink()
+    assert len(load_records(tmp_path)) == 2
+
+
 def test_a_run_lies_within_its_own_bands_and_a_shifted_one_does_not(tmp_path: Path, capsys) -> None:
     found = evaluate(records.sweep())
     assert verify(found, found) == []

@@ -95,6 +95,17 @@ def test_what_is_there_is_not_made_again_and_what_is_broken_is(monkeypatch: pyte
     assert sweep.state(TINY, first) == "made by other code or settings"
 
 
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_trained(
+    build: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    build.mkdir()
+    (build / "checkpoints").write_text("a file in its place")
+    monkeypatch.setattr(sweep, "items", lambda profile: SMALL)
+    assert sweep.main(["--profile", "smoke"]) == 1
+    found = capsys.readouterr()
+    assert str(build / "checkpoints") in found.err and "epoch" not in found.out
+
+
 # ------------------------------------------------------------------------------------------------ on a cluster
 
 

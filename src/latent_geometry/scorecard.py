@@ -2,7 +2,7 @@
 
 A part of a claim is one number a seed, in which pairs and models are already averaged: the seed is the sampling unit.
 Its interval is Student's 95 % interval of the mean over seeds, because with five of them a percentile bootstrap is far
-too narrow (it covers about 82 %; tests/test_scorecard.py). Below SEEDS seeds there is no verdict.
+too narrow (it covers about 84 %; tests/test_scorecard.py). Below SEEDS seeds there is no verdict.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ FLOOR = 0.02  # least half-width of a band, relative to the effect or absolute: 
 
 def load_records(folder: Path) -> list[dict[str, Any]]:
     """All records in a folder, none if there is no folder. Raises RecordError, naming the file, for one that is not
-    whole."""
-    records = []
+    whole or that other code or versions made than the first."""
+    records: list[dict[str, Any]] = []
     for path in sorted(folder.glob("*.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
@@ -42,8 +42,17 @@ def load_records(folder: Path) -> list[dict[str, Any]]:
             complete = False
         if not complete:
             raise RecordError(f"{path} is not a whole record: delete it and run `make seeds` again")
+        if records and (differing := _differences(records[0], record)):
+            raise RecordError(f"{path} was made with another {', '.join(differing)} than the records before it; "
+                              "`make seeds` makes what is out of date again")
         records.append(record)
     return records
+
+
+def _differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """In what the origins of two records differ, time and weights aside."""
+    origins = [r.get("provenance", {}) for r in (first, other)]
+    return [k for k in origins[0] if k not in ("seconds", "weights") and origins[0][k] != origins[1].get(k)]
 
 
 def by_seed(records: Sequence[dict[str, Any]]) -> dict[int, Seed]:

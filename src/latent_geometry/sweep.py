@@ -259,7 +259,8 @@ def run(
     """See to it that every item has its record: on this machine, or on the workers of the scheduler at `scheduler`.
 
     Raises SweepError for a scheduler that does not answer, a worker that does not fit, or work that keeps killing its
-    workers; DataError and DivergenceError as the training does. What was finished is kept.
+    workers; DataError and DivergenceError as the training does; OSError for folders that cannot be written. What was
+    finished is kept.
     """
     states = {item: state(profile, item) for item in wanted}
     for item, found in states.items():
@@ -269,6 +270,10 @@ def run(
     progress(f"{len(wanted) - len(missing)} of {len(wanted)} records are there")
     if not missing:
         return
+    for path in (record_path(profile, missing[0]), checkpoint_path(profile, missing[0])):  # before anything is trained
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     client = _connect(scheduler) if scheduler else None
     data_hash = data.data_hash(profile.sample)
     checkpoints.train_or_load([CLASSIFIER], judge_settings(profile), sample=profile.sample, progress=progress)
