@@ -115,7 +115,9 @@ def test_an_edit_during_the_run_is_not_lost(tmp_path: Path) -> None:
 
 def test_an_interrupt_ends_the_kernel_and_leaves_nothing(tmp_path: Path) -> None:
     source = notebook(tmp_path / "a.ipynb", "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)")
-    code = f"from latent_geometry.notebook_runner import *; run(Path({str(source)!r}), Path({str(source)!r}), {{}})"
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored by a shell's background
+    call = f"run(Path({str(source)!r}), Path({str(source)!r}), {{}})"
+    code = f"{heed}; from latent_geometry.notebook_runner import *; {call}"
     before = source.read_bytes()
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
