@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -124,6 +126,23 @@ def test_a_dead_scheduler_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_a_malformed_address_is_named(address: str) -> None:
     with pytest.raises(SweepError, match=re.escape(repr(address))):
         sweep.run(TINY, SMALL[:1], scheduler=address)
+
+
+def test_what_is_no_scheduler_is_named_and_nothing_is_left_running() -> None:
+    def answer(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # until the server is closed
+            while True:
+                connection, _ = server.accept()
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, args=(server,), daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(SweepError, match=f"no Dask scheduler answers at '{address}'"):
+            sweep.run(TINY, SMALL[:1], scheduler=address)
+        server.shutdown(socket.SHUT_RDWR)
+    assert not any(thread.name == "IO loop" for thread in threading.enumerate())
 
 
 def test_other_versions_are_refused_with_the_differences() -> None:

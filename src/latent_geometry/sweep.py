@@ -10,6 +10,7 @@ so no disk is shared. The work of a worker that is lost is done again by another
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import json
 import logging
@@ -302,12 +303,18 @@ def run(
 
 
 def _connect(address: str) -> Any:
+    """A client of the scheduler at `address`, which is tried first, because a client that fails cannot be closed."""
     from distributed import Client
+    from distributed.comm import connect
+
+    async def greet() -> None:
+        await (await connect(address, timeout=CONNECT_SECONDS)).close()
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what a user needs to know, SweepError says
     try:
+        asyncio.run(greet())
         return Client(address, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # what does not speak Dask's protocol can break it in any way
         raise SweepError(
             f"no Dask scheduler answers at {address!r} ({type(error).__name__}: {error}). Start one (`dask scheduler`) "
             "and set SCHEDULER to the address that it prints, such as tcp://host:8786"
