@@ -48,7 +48,7 @@ test: environment  ## unit tests, then the smoke notebooks, then each of them ag
 lab: environment  ## open the notebooks in JupyterLab; LAB_OPTIONS are passed on
 	$(RUN) -m jupyterlab --notebook-dir=notebooks $(LAB_OPTIONS)
 
-bench: environment  ## time the Jacobian maps and the training against the usual ways
+bench: environment  ## time maps, training, geodesics and the sweep against the usual ways
 	@set -e; for script in benchmarks/*.py; do $(RUN) "$$script"; done
 
 lint: environment  ## check style and types

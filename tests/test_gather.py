@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,16 @@ def test_models_have_a_row_a_seed_in_the_study_s_order() -> None:
     assert list(table["model"].unique()) == records.NAMES and len(table) == 2 * 16
     assert table[table["family"] == "VAE"]["held-out"].notna().all()
     assert table[table["family"] == "healthy GAN"]["held-out"].isna().all()
+    first = table.iloc[0]
+    assert first["log_det, range"] == pytest.approx(12) and first["log_det, 5 to 95 %"] == pytest.approx(8)  # planted
+    assert first["renewed less trained"] == 0 and first["fall beyond the box"] == pytest.approx(8, abs=0.5)
+    assert (table[list(gather.RATIOS)] > 0).all(axis=None)
+
+
+def test_a_rank_deficient_model_has_no_range() -> None:
+    found = records.record("gan-128-32-tanh", 0)
+    found["numbers"]["maps"]["log_det"]["q0"] = None  # -inf in the map
+    assert gather.models([found])["log_det, range"].isna().all()
 
 
 def test_sizes_are_of_the_models_whose_training_set_varied() -> None:
@@ -41,8 +53,35 @@ def test_quality_has_both_curves_and_the_shares_all_methods() -> None:
     assert len(shares) == 16 * 2 * 4 and shares["solved"].between(0, 1).all()
 
 
+def test_the_share_certified_is_counted_by_condition_number() -> None:
+    found = records.record("vae-128-32-tanh", 0)
+    found["numbers"]["pairs"]["optimum"]["log_cond_highest"] = [0.0] * 11 + [np.log(30)] * 10
+    table = gather.certified_shares([found])
+    assert table.loc[("VAE", "up to 5"), "pairs"] == 11 and table.loc[("VAE", "above 20"), "certified"] == 1
+    assert table.loc[("VAE", "up to 5"), "certified"] == pytest.approx(10 / 11, abs=0.01)  # one is not certified
+
+
+def test_what_distance_explains_is_taken_out() -> None:
+    found = [records.record("vae-128-32-tanh", seed) for seed in range(5)]
+    chance = np.random.default_rng(0)
+    for r in found:
+        pairs = r["numbers"]["pairs"]
+        distance = chance.normal(size=records.PAIRS)
+        noise = chance.normal(size=(2, records.PAIRS))
+        pairs["latent_distance"] = distance.tolist()
+        pairs["optimum"]["log_cond_highest"] = (distance + 0.3 * noise[0]).tolist()
+        pairs["methods"]["newton"]["iterations"] = (distance + 0.3 * noise[1]).tolist()
+    text = gather.at_equal_distance(found)["iterations of newton"]
+    mean, low, high = (float(x) for x in re.findall(r"-?\d+\.\d+", text))
+    assert low < 0 < high and abs(mean) < 0.4  # of a rank correlation of 0.9
+    for r in found:
+        r["numbers"]["pairs"]["methods"]["newton"]["iterations"] = r["numbers"]["pairs"]["optimum"]["log_cond_highest"]
+    assert gather.at_equal_distance(found)["iterations of newton"].startswith("1.00")
+
+
 @pytest.mark.parametrize("table", [
-    gather.models, gather.sizes, gather.away, gather.quality, gather.median_quality, gather.shares_solved
+    gather.models, gather.sizes, gather.away, gather.quality, gather.median_quality, gather.shares_solved,
+    gather.certified_shares, gather.at_equal_distance,
 ])  # fmt: skip
 def test_no_records_no_rows(table) -> None:
     assert len(table([])) == 0

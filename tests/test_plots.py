@@ -277,12 +277,37 @@ def test_too_few_seeds_are_said() -> None:
 
 def test_every_seed_is_a_dot_in_its_family_s_colour() -> None:
     table = gather.models(records.sweep(5))
-    fig, ax = plt.subplots()
-    plots.seed_dots(ax, table, "roughness")
+    fig, axes = plt.subplots(1, 2)
+    plots.seed_dots(axes, table, ("roughness", "renewed less trained"), log=("roughness",))
+    ax = axes[0]
     assert [label.get_text() for label in ax.get_xticklabels()] == records.NAMES
     assert [len(line.get_ydata()) for line in ax.lines] == [5] * 16
     assert ax.lines[0].get_color() == plots.FAMILY_COLOURS["VAE"]
     assert ax.lines[-1].get_color() == plots.FAMILY_COLOURS["healthy GAN"]
+    assert [a.get_yscale() for a in axes] == ["log", "linear"]
+    assert [len(line.get_ydata()) for line in axes[1].lines] == [5] * 8 + [0] * 8  # GANs have no encoder to renew by
+
+
+def test_the_parts_of_claims_stand_on_one_scale_with_their_seeds_intervals_and_supporting_sides() -> None:
+    parts = [
+        {"label": label, "side": side, "threshold": 0.2, "effect": 0.5, "verdict": verdict, "interval": (0.4, 0.6),
+         "values": {str(i): 0.5 + 0.1 * (i - 2) for i in range(5)}}
+        for label, side, verdict in (("a", "above", "supported"), ("b", "below", "contradicted"),
+                                     ("c", "within", "contradicted"))
+    ]  # fmt: skip
+    empty = parts[0] | {"values": {}, "interval": None, "verdict": "0 of 5 seeds"}
+    results = [{"id": "X-1", "statement": "One.", "parts": parts}, {"id": "X-2", "statement": "Two.", "parts": [empty]}]
+    fig, axes = plt.subplots(2, 1)
+    plots.claim_parts(axes, results)
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+    low, high = axes[0].get_xlim()
+    assert low < 0.2 and high > 0.7
+    shaded = [c.get_paths()[0].get_extents() for c in axes[0].collections if c.get_paths()[0].get_extents().height]
+    assert np.allclose([(box.x0, box.x1) for box in shaded], [(0.2, high), (low, 0.2), (-0.2, 0.2)])
+    assert [len(line.get_xdata()) for line in axes[0].lines] == [5, 5, 5]
+    assert axes[0].lines[1].get_color() == plots.VERDICTS["contradicted"][0]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["a", "b", "c"]
+    assert axes[0].get_title() == "X-1: One" and not len(axes[1].lines[0].get_xdata())
 
 
 def test_sizes_and_sparsity_have_a_line_a_family() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +12,23 @@ import pandas as pd
 from .comparison import family
 from .models.study import STUDY
 from .scorecard import by_seed, interval
-from .statements import certified, solved
+from .statements import ALL_WORKING, certified, solved
 
 Records = Sequence[dict[str, Any]]
 CURVES = ("straight", "geodesic")
-QUALITIES = ("evenness", "nearest", "confidence", "changes")
+CONDITIONING = ("log_cond, median", "log_cond, 95 %", "log_cond, highest", "share above 20", "renewed less trained",
+                "roughness")
+MAGNITUDE = ("log_det, median", "log_det, highest", "log_det, range", "log_det, 5 to 95 %", "rise at the origin",
+             "fall beyond the box")
+PACKING = ("share of gaps", "norm of digits' points")
+RATIOS = (  # positive, and best compared by their ratios
+    "log_cond, median", "log_cond, 95 %", "log_cond, highest", "roughness", "log_det, range", "log_det, 5 to 95 %",
+)
+_WHO = ("family", "model", "seed")
+_MAP = (*CONDITIONING, *MAGNITUDE, *PACKING, "held-out")
+_AWAY = ("log_det", "log_cond", "image_distance")
+SIX = 6  # pairs of which a correlation given a third quantity is taken
+QUALITIES = ("evenness", "nearest", "confidence", "changes", "sparse", "log_det")
 
 
 def _whole(records: Records) -> list[dict[str, Any]]:
@@ -30,14 +43,26 @@ def _who(record: dict[str, Any]) -> dict[str, Any]:
     return {"family": family(item["model"]), "model": item["model"], "seed": item["seed"]}
 
 
-def _map(record: dict[str, Any]) -> dict[str, Any]:
-    m, held_out = record["numbers"]["maps"], record["numbers"]["held_out"] or {}
+def _map(record: dict[str, Any]) -> dict[str, float]:
+    numbers = record["numbers"]
+    m, beyond, packing, gan = numbers["maps"], numbers["beyond"], numbers["packing"], numbers["renewed"] is None
+    det, cond = ({q: np.nan if v is None else v for q, v in m[of].items()} for of in ("log_det", "log_cond"))
     return {
-        "log_cond, median": m["log_cond"]["q50"],
-        "log_cond, 95 %": m["log_cond"]["q95"],
-        "log_det, median": m["log_det"]["q50"],
+        "log_cond, median": cond["q50"],
+        "log_cond, 95 %": cond["q95"],
+        "log_cond, highest": cond["q100"],
+        "share above 20": m["badly_conditioned"],
+        "renewed less trained": np.nan if gan else numbers["renewed"]["log_cond"]["q50"] - cond["q50"],
         "roughness": m["roughness"],
-        "held-out": held_out.get("reconstruction", np.nan),
+        "log_det, median": det["q50"],
+        "log_det, highest": det["q100"],
+        "log_det, range": det["q100"] - det["q0"],
+        "log_det, 5 to 95 %": det["q95"] - det["q5"],
+        "rise at the origin": m["centre_excess"],
+        "fall beyond the box": beyond["median_inside"] - beyond["median_outside"],
+        "share of gaps": packing["gaps"],
+        "norm of digits' points": packing["median_norm"],
+        "held-out": np.nan if gan else numbers["held_out"]["reconstruction"],
     }
 
 
@@ -113,6 +138,48 @@ def shares_solved(records: Records) -> pd.DataFrame:
     return _table(rows, ("solved",), ("method",))
 
 
-_WHO = ("family", "model", "seed")
-_MAP = ("log_cond, median", "log_cond, 95 %", "log_det, median", "roughness", "held-out")
-_AWAY = ("log_det", "log_cond", "image_distance")
+CONDITION_BINS = {"up to 5": (0, 5), "5 to 10": (5, 10), "10 to 20": (10, 20), "above 20": (20, math.inf)}
+
+
+def certified_shares(records: Records) -> pd.DataFrame:
+    """Rows: family and the highest condition number on the shortest path. Columns: pairs, and the share certified."""
+    rows = []
+    for s in by_seed(_whole(records)).values():
+        for model, _ in s.numbers:
+            scored = set(certified(s, model))
+            for i, highest in enumerate(s(model, "pairs.optimum.log_cond_highest")):
+                if highest is not None:
+                    kappa = math.exp(highest)
+                    name = next(n for n, (low, high) in CONDITION_BINS.items() if low <= kappa < high)
+                    rows.append((family(model), name, i in scored))
+    found = pd.DataFrame(rows, columns=["family", "condition number", "certified"])
+    table = found.groupby(["family", "condition number"], sort=False)["certified"].agg(pairs="size", certified="mean")
+    return table.reindex(pd.MultiIndex.from_product((found["family"].unique(), CONDITION_BINS))).dropna().round(2)
+
+
+def at_equal_distance(records: Records) -> pd.Series:
+    """Partial rank correlation, given latent distance, of the highest log_cond on the shortest path with an outcome:
+    mean within the working models of a seed that have at least SIX scored pairs, as text over seeds."""
+    rows = []
+    for seed, s in by_seed(_whole(records)).items():
+        for model in (m for m, _ in s.numbers if m in ALL_WORKING):
+            scored, optimum = list(certified(s, model)), s(model, "pairs.optimum")
+            own = pd.DataFrame({
+                "highest": [optimum["log_cond_highest"][i] for i in scored],
+                "distance": [s(model, "pairs.latent_distance")[i] for i in scored],
+                "iterations of newton": [s(model, "pairs.methods.newton.iterations")[i] for i in scored],
+                **{f"not solved by {m}": [not solved(s, model, m, i) for i in scored]
+                   for m in ("newton", "cubic spline", "fixed point")},
+            }).astype(float).rank()  # fmt: skip
+            if len(own) >= SIX:
+                r = own.corr()
+                rows += [(seed, outcome, _partial(r, outcome)) for outcome in own.columns[2:]]
+    found = pd.DataFrame(rows, columns=["seed", "outcome", "partial rank correlation"]).dropna()
+    means = found.groupby(["outcome", "seed"], sort=False)["partial rank correlation"].mean()
+    return means.groupby("outcome", sort=False).agg(_with_interval)
+
+
+def _partial(r: pd.DataFrame, outcome: str) -> float:
+    """Correlation of highest and outcome given distance, from the matrix of correlations."""
+    xy, xz, yz = r.loc["highest", outcome], r.loc["highest", "distance"], r.loc[outcome, "distance"]
+    return float((xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2)))

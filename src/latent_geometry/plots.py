@@ -13,6 +13,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.image import AxesImage
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from .geometry import LatentMap
@@ -331,16 +332,44 @@ def scorecard(ax: Axes, results: Sequence[dict[str, Any]]) -> None:
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 
-def seed_dots(ax: Axes, table: pd.DataFrame, column: str, by: str = "model") -> None:
-    """One dot a seed and a bar at their mean, one column a model (or another `by`), coloured by family."""
-    groups = list(table.groupby(by, sort=False))
-    for x, (_, own) in enumerate(groups):
-        colour = FAMILY_COLOURS[own["family"].iloc[0]]
-        values = own[column].to_numpy(dtype=float)
-        ax.plot(x + np.linspace(-0.2, 0.2, len(values)), values, "o", ms=2.5, color=colour, alpha=0.8)
-        ax.hlines(np.nanmean(values) if np.isfinite(values).any() else np.nan, x - 0.32, x + 0.32, color="black", lw=1)
-    ax.set_xticks(range(len(groups)), [str(name) for name, _ in groups], rotation=90, fontsize=6)
-    ax.set_ylabel(column)
+def claim_parts(axes: Sequence[Axes], results: Sequence[dict[str, Any]]) -> None:
+    """One panel a claim, all on one scale; in it one row a part: a dot a seed and the interval of their mean, in the
+    colour of the part's verdict. A part is supported where the whole interval lies on the shaded side of its row."""
+    parts = [p for r in results for p in r["parts"]]
+    numbers = [v for p in parts for v in (*p["values"].values(), p["threshold"], *(p["interval"] or ()))]
+    margin = 0.05 * (max(numbers) - min(numbers) or 1)
+    low, high = min(numbers) - margin, max(numbers) + margin
+    for ax, r in zip(axes, results, strict=True):
+        for row, p in enumerate(r["parts"]):
+            colour, values, bound = VERDICTS.get(p["verdict"], ("0.5", ""))[0], p["values"].values(), p["threshold"]
+            shaded = {"above": (bound, high), "below": (low, bound), "within": (-bound, bound)}[p["side"]]
+            ax.fill_betweenx([row - 0.45, row + 0.45], *shaded, color="0.92", lw=0)
+            ax.plot(values, row + np.linspace(-0.25, 0.25, len(values)), "o", ms=2.5, color=colour, alpha=0.7)
+            if p["interval"]:
+                ax.hlines(row, *p["interval"], color=colour, lw=2)
+        ax.set(xlim=(low, high), ylim=(len(r["parts"]) - 0.5, -0.5))
+        ax.set_yticks(range(len(r["parts"])), [p["label"] for p in r["parts"]], fontsize=6)
+        ax.set_title(f"{r['id']}: {r['statement'].rstrip('.')}", fontsize=7)
+
+
+def seed_dots(axes: Sequence[Axes], table: pd.DataFrame, columns: Sequence[str], log: Sequence[str] = ()) -> None:
+    """One panel a column of the table, in it one column a model, coloured by family: a dot a seed and a bar at their
+    mean. Columns in `log` have a logarithmic scale."""
+    groups = list(table.groupby("model", sort=False))
+    for ax, column in zip(axes, columns, strict=True):
+        for x, (_, own) in enumerate(groups):
+            values = own[column].dropna().to_numpy()
+            colour = FAMILY_COLOURS[own["family"].iloc[0]]
+            ax.plot(x + np.linspace(-0.2, 0.2, len(values)), values, "o", ms=2, color=colour, alpha=0.8)
+            if len(values):
+                ax.hlines(values.mean(), x - 0.35, x + 0.35, color="black", lw=1)
+        if column in log:
+            ax.set_yscale("log")
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+            ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.set_title(column)
+        ax.set_xticks(range(len(groups)), [str(name) for name, _ in groups], rotation=90, fontsize=5)
 
 
 def against_size(axes: Sequence[Axes], table: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -49,7 +49,7 @@ PROFILES = {
         Profile(
             "paper", sample=False, epochs=100, short_epochs=10, batch_size=1000, grid=45, fine_grid=512,
             gan_samples=10_000, pairs=100, slow_pairs=10, codes=5_000, reference_grid=256,
-            neighbours=12, resamples=300, points=7, sizes=(250, 1_000, 5_000),
+            neighbours=12, resamples=300, points=7, sizes=(250, 1_000, 5_000, 20_000),
         ),
         Profile(
             "smoke", sample=True, epochs=12, short_epochs=4, batch_size=250, grid=45, fine_grid=64,
