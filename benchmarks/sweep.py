@@ -17,8 +17,8 @@ from latent_geometry.training import TrainingSettings, train
 from latent_geometry.workers import job_count, say, side_by_side
 
 REPEATS, EPOCHS = 3, 10
-SPECS = [get_spec(name) for name in ("vae-128-32-tanh", "gan-128-32-tanh-nobn-r1")]
-TRAININGS = [(spec, seed) for seed in range(2) for spec in SPECS]
+SPECS = [get_spec(name) for name in ("gan-128-32-tanh-nobn-r1", "vae-128-32-tanh")]
+TRAININGS = [(spec, seed) for spec in SPECS for seed in range(2)]  # two of a length together, so that none waits
 
 
 def timed(spec: ModelSpec, seed: int) -> None:
