@@ -174,5 +174,3 @@ def test_the_committed_claims_are_those_of_the_committed_records() -> None:
     committed = scorecard.read(RESULTS / "claims.json")
     assert committed == json.loads(json.dumps(evaluate(load_records(RESULTS / "records"))))
     assert verify(committed, scorecard.read(RESULTS / "reference.json")) == []
-
-

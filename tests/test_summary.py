@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -112,3 +113,8 @@ def test_the_cases_are_the_extremes_of_what_the_geodesic_gains() -> None:
     for case in found.values():
         assert case.straight.shape == case.geodesic.shape == (9, 784)
         assert torch.allclose(case.straight[[0, -1]], case.geodesic[[0, -1]], atol=1e-5)
+
+
+def test_means_are_over_a_model_s_seeds() -> None:
+    table = pd.DataFrame({"model": ["b", "a", "b"], "x": [1.0, 5.0, 3.0], "y": [np.nan] * 3})
+    assert summary.by_model(table, ("x", "y")) == {"x": {"b": 2.0, "a": 5.0}, "y": {"b": None, "a": None}}

@@ -27,7 +27,9 @@ RATIOS = (  # positive, and best compared by their ratios
 _WHO = ("family", "model", "seed")
 _MAP = (*CONDITIONING, *MAGNITUDE, *PACKING, "held-out")
 _AWAY = ("log_det", "log_cond", "image_distance")
-SIX = 6  # pairs of which a correlation given a third quantity is taken
+FEWEST = 6  # pairs of which a correlation given a third quantity is taken
+CONDITIONS = (5, 10, 20)  # condition numbers between which pairs are counted
+_CONDITION_LABELS = ("up to 5", "5 to 10", "10 to 20", "above 20")
 QUALITIES = ("evenness", "nearest", "confidence", "changes", "sparse", "log_det")
 
 
@@ -46,7 +48,7 @@ def _who(record: dict[str, Any]) -> dict[str, Any]:
 def _map(record: dict[str, Any]) -> dict[str, float]:
     numbers = record["numbers"]
     m, beyond, packing, gan = numbers["maps"], numbers["beyond"], numbers["packing"], numbers["renewed"] is None
-    det, cond = ({q: np.nan if v is None else v for q, v in m[of].items()} for of in ("log_det", "log_cond"))
+    det, cond = m["log_det"], m["log_cond"]
     return {
         "log_cond, median": cond["q50"],
         "log_cond, 95 %": cond["q95"],
@@ -138,28 +140,25 @@ def shares_solved(records: Records) -> pd.DataFrame:
     return _table(rows, ("solved",), ("method",))
 
 
-CONDITION_BINS = {"up to 5": (0, 5), "5 to 10": (5, 10), "10 to 20": (10, 20), "above 20": (20, math.inf)}
-
-
 def certified_shares(records: Records) -> pd.DataFrame:
     """Rows: family and the highest condition number on the shortest path. Columns: pairs, and the share certified."""
-    rows = []
-    for s in by_seed(_whole(records)).values():
-        for model, _ in s.numbers:
-            scored = set(certified(s, model))
-            for i, highest in enumerate(s(model, "pairs.optimum.log_cond_highest")):
-                if highest is not None:
-                    kappa = math.exp(highest)
-                    name = next(n for n, (low, high) in CONDITION_BINS.items() if low <= kappa < high)
-                    rows.append((family(model), name, i in scored))
-    found = pd.DataFrame(rows, columns=["family", "condition number", "certified"])
-    table = found.groupby(["family", "condition number"], sort=False)["certified"].agg(pairs="size", certified="mean")
-    return table.reindex(pd.MultiIndex.from_product((found["family"].unique(), CONDITION_BINS))).dropna().round(2)
+    rows = [
+        (family(model), math.exp(highest), i in scored)
+        for s in by_seed(_whole(records)).values()
+        for model, _ in s.numbers
+        for scored in [set(certified(s, model))]
+        for i, highest in enumerate(s(model, "pairs.optimum.log_cond_highest"))
+        if highest is not None
+    ]
+    found = pd.DataFrame(rows, columns=["family", "highest", "certified"])
+    bins = pd.cut(found["highest"].astype(float), [0, *CONDITIONS, math.inf], labels=_CONDITION_LABELS)
+    groups = found.groupby(["family", bins.rename("condition number")], sort=False, observed=True)["certified"]
+    return groups.agg(pairs="size", certified="mean").sort_index().round(2)
 
 
 def at_equal_distance(records: Records) -> pd.Series:
     """Partial rank correlation, given latent distance, of the highest log_cond on the shortest path with an outcome:
-    mean within the working models of a seed that have at least SIX scored pairs, as text over seeds."""
+    mean within the working models of a seed that have at least FEWEST scored pairs, as text over seeds."""
     rows = []
     for seed, s in by_seed(_whole(records)).items():
         for model in (m for m, _ in s.numbers if m in ALL_WORKING):
@@ -171,7 +170,7 @@ def at_equal_distance(records: Records) -> pd.Series:
                 **{f"not solved by {m}": [not solved(s, model, m, i) for i in scored]
                    for m in ("newton", "cubic spline", "fixed point")},
             }).astype(float).rank()  # fmt: skip
-            if len(own) >= SIX:
+            if len(own) >= FEWEST:
                 r = own.corr()
                 rows += [(seed, outcome, _partial(r, outcome)) for outcome in own.columns[2:]]
     found = pd.DataFrame(rows, columns=["seed", "outcome", "partial rank correlation"]).dropna()

@@ -315,10 +315,8 @@ def scorecard(ax: Axes, results: Sequence[dict[str, Any]]) -> None:
             colour, shape = VERDICTS.get(p["verdict"], ("0.75", "o"))
             size = 34 if p is r["parts"][0] else 12
             ax.scatter(decisiveness(p), row, s=size, color=[colour], marker=shape, lw=0, zorder=3)
-        if "seeds" in r["reason"]:
-            ax.text(1.01, row, r["reason"], transform=ax.get_yaxis_transform(), va="center", fontsize=6)
-        else:
-            ax.text(1.01, row, r["verdict"], transform=ax.get_yaxis_transform(), va="center", fontsize=6)
+        told = r["reason"] if "seeds" in r["reason"] else r["verdict"]
+        ax.text(1.01, row, told, transform=ax.get_yaxis_transform(), va="center", fontsize=6)
     ax.axvspan(-1, 1, color="0.92", zorder=0)
     ax.axvline(0, color="black", lw=0.6)
     ax.set_xscale("symlog", linthresh=1, linscale=0.7)

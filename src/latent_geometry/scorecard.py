@@ -144,7 +144,6 @@ def _verdict(parts: Sequence[dict[str, Any]]) -> tuple[str, str]:
     return ("supported" if labels["supported"] else "contradicted"), ""
 
 
-
 def write(results: Sequence[dict[str, Any]], path: Path) -> None:
     """results/claims.json, or a reference of it."""
     text = json.dumps({"claims": results}, indent=1, allow_nan=False, ensure_ascii=False)

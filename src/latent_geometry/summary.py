@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -72,6 +73,11 @@ def nested(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]
     """A table whose rows have two keys as dictionaries in dictionaries, as `plain`."""
     outer = table.index.get_level_values(0).unique()
     return {str(key): plain(table.loc[key]) for key in outer}
+
+
+def by_model(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """Means over a table's seeds: for each column, those of all models."""
+    return plain(table.groupby("model", sort=False)[list(columns)].mean().T)
 
 
 class Case(NamedTuple):
