@@ -7,7 +7,7 @@ PROFILES := paper smoke
 TRAINING := 01_train_vae 02_train_dae 03_train_gan
 STUDY := 04_jacobian_maps 05_geodesics
 NOTEBOOKS := $(TRAINING) $(STUDY) 06_summary
-BUILD := $(if $(LATENT_GEOMETRY_BUILD),$(LATENT_GEOMETRY_BUILD),build)
+BUILD := $(if $(PULLBACK_BUILD),$(PULLBACK_BUILD),build)
 
 ifneq ($(words $(PROFILE)) $(words $(filter $(PROFILES),$(PROFILE))),1 1)
 $(error unknown PROFILE '$(PROFILE)'; the profiles are: $(PROFILES))
@@ -15,9 +15,9 @@ endif
 
 # This checkout's code, whichever clone the active environment was made for.
 export PYTHONPATH := $(CURDIR)/src
-ENVIRONMENT := $(PYTHON) src/latent_geometry/environment.py
+ENVIRONMENT := $(PYTHON) tools/environment.py
 RUN = "$(shell $(ENVIRONMENT) python)"
-CODE := $(filter-out %/environment.py,$(wildcard src/latent_geometry/*.py src/latent_geometry/*/*.py))
+CODE := tools/run_notebook.py $(shell find src/pullback -name "*.py")
 STAMPS := $(BUILD)/$(PROFILE)/stamps
 RECORDS := $(if $(filter paper,$(PROFILE)),results,$(BUILD)/$(PROFILE)/results)/records
 
@@ -27,23 +27,23 @@ help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 figures: $(NOTEBOOKS:%=$(STAMPS)/%.done)  ## run the notebooks and make every figure; PROFILE=smoke: a small version, in minutes
-	@$(RUN) -m latent_geometry.notebook_runner --profile $(PROFILE)
+	@$(RUN) tools/run_notebook.py --profile $(PROFILE)
 
 seeds: environment  ## train and measure all models with five seeds, for the claims; SCHEDULER=tcp://host:port: on a Dask cluster
-	@$(RUN) -m latent_geometry.sweep --profile $(PROFILE)
+	@$(RUN) -m pullback.study.sweep --profile $(PROFILE)
 
 worker: environment  ## start one Dask worker a processor for the sweep of the scheduler at SCHEDULER
-	@$(RUN) -m latent_geometry.sweep --worker
+	@$(RUN) -m pullback.study.sweep --worker
 
 verify: environment  ## say which of a run's claims lie outside the bands of results/reference.json
-	@$(RUN) -m latent_geometry.scorecard
+	@$(RUN) -m pullback.study.claims.verdicts
 
 test: environment  ## unit tests, then the smoke notebooks, then each of them again, text and figures' numbers compared
 	$(RUN) -m pytest
 	$(MAKE) figures PROFILE=smoke
 	rm -rf $(BUILD)/smoke/first && cp -R $(BUILD)/smoke/figures $(BUILD)/smoke/first
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=1200 $(NOTEBOOKS:%=$(BUILD)/smoke/notebooks/%.ipynb)
-	$(RUN) -m latent_geometry.figures $(BUILD)/smoke/first $(BUILD)/smoke/figures
+	$(RUN) -m pullback.study.figures $(BUILD)/smoke/first $(BUILD)/smoke/figures
 
 lab: environment  ## open the notebooks in JupyterLab; LAB_OPTIONS are passed on
 	$(RUN) -m jupyterlab --notebook-dir=notebooks $(LAB_OPTIONS)
@@ -52,7 +52,7 @@ bench: environment  ## time maps, training, geodesics and the sweep against the 
 	@set -e; for script in benchmarks/*.py; do $(RUN) "$$script"; done
 
 lint: environment  ## check style and types
-	$(RUN) -m ruff check src tests benchmarks
+	$(RUN) -m ruff check src tools tests benchmarks
 	$(RUN) -m mypy
 
 clean:  ## remove build/paper, build/smoke and caches; checkpoints, data, figures and .venv stay
@@ -63,7 +63,7 @@ environment:
 	@$(ENVIRONMENT) create
 
 $(STAMPS)/%.done: notebooks/%.ipynb $(CODE) | environment
-	@$(RUN) -m latent_geometry.notebook_runner $* --profile $(PROFILE)
+	@$(RUN) tools/run_notebook.py $* --profile $(PROFILE)
 
 $(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
 $(STAMPS)/06_summary.done: $(STUDY:%=$(STAMPS)/%.done) $(wildcard $(RECORDS)/*.json)

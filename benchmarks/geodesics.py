@@ -21,16 +21,16 @@ import torch
 from scipy.interpolate import CubicSpline
 from torch import Tensor, nn
 
-from latent_geometry import data
-from latent_geometry.checkpoints import path_of, read
-from latent_geometry.comparison import METHODS, SOLVED, Problem, search_box
-from latent_geometry.geodesics import METHODS as SOLVERS
-from latent_geometry.geodesics import geodesic, measure
-from latent_geometry.geodesics.reference import reference
-from latent_geometry.geometry import LatentSpace
-from latent_geometry.measures import percentile_box
-from latent_geometry.models import get_spec
-from latent_geometry.training import Trained, TrainingSettings, train
+from pullback.geodesics import METHODS as SOLVERS
+from pullback.geodesics import geodesic, measure
+from pullback.geodesics.shortest import reference
+from pullback.geometry import LatentSpace
+from pullback.study import data
+from pullback.study.checkpoints import path_of, read
+from pullback.study.models import get_spec
+from pullback.study.records.quantities import percentile_box
+from pullback.study.solvers.runs import METHODS, SOLVED, Problem, search_box
+from pullback.study.training import Trained, TrainingSettings, train
 
 PAIRS, BATCH = 20, 100
 NODES, GRID, STEPS, RATE = 8, 32, 200, 0.03  # of the plain alternative

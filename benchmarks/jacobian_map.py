@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from latent_geometry.geometry import in_dtype, latent_map
+from pullback.geometry import in_dtype, latent_map
 
 BOX = ((-3.0, 3.0), (-3.0, 3.0))
 DECODERS = ((32, 128), (64, 256))

@@ -11,10 +11,10 @@ from __future__ import annotations
 import time
 from statistics import fmean, median
 
-from latent_geometry import data
-from latent_geometry.models import ModelSpec, get_spec
-from latent_geometry.training import TrainingSettings, train
-from latent_geometry.workers import job_count, say, side_by_side
+from pullback.study import data
+from pullback.study.models import ModelSpec, get_spec
+from pullback.study.training import TrainingSettings, train
+from pullback.study.workers import job_count, say, side_by_side
 
 REPEATS, EPOCHS = 3, 10
 SPECS = [get_spec(name) for name in ("gan-128-32-tanh-nobn-r1", "vae-128-32-tanh")]

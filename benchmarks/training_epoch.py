@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from latent_geometry import data
-from latent_geometry.models import VAE, get_spec
-from latent_geometry.paths import data_root
-from latent_geometry.training import TrainingSettings, train
+from pullback.study import data
+from pullback.study.models import VAE, get_spec
+from pullback.study.paths import data_root
+from pullback.study.training import TrainingSettings, train
 
 REPEATS = 3
 SPEC, SETTINGS = get_spec("vae-128-32-tanh"), TrainingSettings(epochs=1)

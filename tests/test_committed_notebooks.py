@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from latent_geometry.notebook_runner import NOTEBOOKS, code_hash
+from run_notebook import NOTEBOOKS, code_hash
 
 COMMITTED = sorted(path for path in NOTEBOOKS.glob("*.ipynb") if not path.stem.endswith(".failed"))
 
@@ -21,7 +21,7 @@ def faults(notebook: nbformat.NotebookNode) -> set[str]:
         found.add("order")
     if any(output.output_type == "error" for cell in cells for output in cell.outputs):
         found.add("error")
-    record = notebook.metadata.get("latent_geometry", {})
+    record = notebook.metadata.get("pullback", {})
     if record.get("profile") != "paper":
         found.add("profile")
     if record.get("code_sha256") != code_hash(notebook):
@@ -38,7 +38,7 @@ def executed() -> nbformat.NotebookNode:
     """A faultless executed notebook, with an empty cell at its end as Jupyter leaves it."""
     cells = [new_code_cell("x = 1", execution_count=1), new_code_cell("x", execution_count=2), new_code_cell("")]
     notebook = new_notebook(cells=cells)
-    notebook.metadata["latent_geometry"] = {"profile": "paper", "code_sha256": code_hash(notebook)}
+    notebook.metadata["pullback"] = {"profile": "paper", "code_sha256": code_hash(notebook)}
     return notebook
 
 
@@ -58,6 +58,6 @@ def test_planted_faults_are_found() -> None:
     assert planted(lambda notebook: notebook.cells[1].update(execution_count=None)) == {"order"}
     assert planted(lambda notebook: notebook.cells[1].update(execution_count=3)) == {"order"}
     assert planted(lambda notebook: notebook.cells[0].outputs.append(error)) == {"error"}
-    assert planted(lambda notebook: notebook.metadata.latent_geometry.update(profile="smoke")) == {"profile"}
+    assert planted(lambda notebook: notebook.metadata.pullback.update(profile="smoke")) == {"profile"}
     assert planted(lambda notebook: notebook.cells[0].update(source="x = 2")) == {"code"}
-    assert planted(lambda notebook: notebook.metadata.pop("latent_geometry")) == {"profile", "code"}
+    assert planted(lambda notebook: notebook.metadata.pop("pullback")) == {"profile", "code"}

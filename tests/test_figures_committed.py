@@ -11,9 +11,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from latent_geometry.measures import GAN_BOX
-from latent_geometry.models import STUDY
-from latent_geometry.paths import FIGURES, PROJECT
+from pullback.study.models import STUDY
+from pullback.study.paths import FIGURES, PROJECT
+from pullback.study.records.quantities import GAN_BOX
 
 REPORT_FIGURES = [f"figure_{i}" for i in range(1, 6)]
 SAVES = re.compile(

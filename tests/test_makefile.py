@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from latent_geometry.notebook_runner import NOTEBOOKS
-from latent_geometry.paths import PROJECT
-from latent_geometry.profiles import PROFILES
+from pullback.study.paths import PROJECT
+from pullback.study.profiles import PROFILES
+from run_notebook import NOTEBOOKS
 
 
 def make(*arguments: str, folder: Path = PROJECT) -> subprocess.CompletedProcess:
     """Run make on the project from another folder, without what an outer make has set."""
-    outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "LATENT_GEOMETRY_BUILD"}
+    outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "PULLBACK_BUILD"}
     env = {key: value for key, value in os.environ.items() if key not in outer}
     command = ["make", "--no-print-directory", "-C", str(PROJECT), *arguments]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
@@ -24,8 +24,8 @@ def make(*arguments: str, folder: Path = PROJECT) -> subprocess.CompletedProcess
 
 def planned(profile: str, build: Path) -> list[str]:
     """Notebooks that a run from nothing would execute, in make's order."""
-    plan = make("-n", "figures", f"PROFILE={profile}", f"LATENT_GEOMETRY_BUILD={build}")
-    return re.findall(rf"notebook_runner (\w+) --profile {profile}", plan.stdout)
+    plan = make("-n", "figures", f"PROFILE={profile}", f"PULLBACK_BUILD={build}")
+    return re.findall(rf"run_notebook.py (\w+) --profile {profile}", plan.stdout)
 
 
 def test_help_is_the_default_and_has_one_line_a_target(tmp_path: Path) -> None:

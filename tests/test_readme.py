@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from latent_geometry.paths import FIGURES, PROJECT
+from pullback.study.paths import FIGURES, PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 

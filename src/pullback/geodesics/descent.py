@@ -1,0 +1,180 @@
+"""Descent for a batch of small problems that have nothing to do with each other: what `spline` and `network` share.
+
+Equation. A curve with free parameters x (d,) is its straight line and a deviation that vanishes at the ends,
+
+    g(t) = start + t (end - start) + |end - start| h(t; x),        h(0; x) = h(1; x) = 0,
+
+and what is minimised, F(x), is its discrete energy n sum_i c_i, or its length sum_i sqrt(c_i), with c_i the squared
+chords between the knots g(i/n), divided by that of the straight line. An optional penalty is added, the mean over the
+knots of |A|_F, A^T A = M (of a latent space the root of the sum of the Jacobian's squared singular values), also
+divided by the straight line's. So neither the scale of the metric nor that of the latent space is left in F, nor in
+anything below.
+
+Method. L-BFGS (Liu and Nocedal, 1989; Nocedal and Wright, 2006, algorithms 7.4 and 7.5): directions from the last
+MEMORY steps and the changes of the gradient along them, and backtracking until Armijo's condition holds, each curve
+with a step of its own. Steps along which the gradient shows no positive curvature are not remembered. Curves that are
+done leave the batch.
+
+Criterion. The quasi-Newton decrement g^T H g / (2F), with H the inverse Hessian that L-BFGS has gathered: the share
+of F that its quadratic model has left to remove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..geometry.manifolds import Manifold
+from .curves import POINTS, Solution, segment
+
+MEMORY = 10
+ARMIJO = 1e-4
+HALVINGS = 30
+CURVED = 1e-10  # least cosine between a step and the change of gradient along it
+FIRST = 0.5  # step along the first gradient: right for E in coordinates orthonormal in H^1, where its Hessian is 2
+
+Values = Callable[[Tensor], Tensor]
+Function = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def descend(
+    manifold: Manifold,
+    start: Tensor,
+    end: Tensor,
+    deviation: Values,
+    x: Tensor,
+    *,
+    objective: str,
+    segments: int,
+    steps: int,
+    tol: float,
+    penalty: float = 0.0,
+) -> Solution:
+    """Curves from start (B, k) to end (B, k), all from the parameters x (d,), with `deviation` from (b, d) to the
+    values of h at t = i/segments, (b, segments + 1, k). ValueError for settings that make no sense."""
+    if objective not in ("energy", "length"):
+        raise ValueError(f"objective must be energy or length; got {objective!r}")
+    if segments < 2 or steps < 1 or not tol > 0:
+        raise ValueError(
+            f"segments must be at least 2, steps at least 1, tol positive; got segments={segments}, steps={steps}, "
+            f"tol={tol}"
+        )
+    terms = [(1.0, lambda points: _extent(manifold, points, objective))]
+    if penalty:
+        terms.append((penalty, lambda points: _stretch(manifold, points)))
+    together = max(1, 4 * POINTS // segments)
+    parts = [
+        _descend(terms, segment(a, b, segments), deviation, x.expand(len(a), -1), steps, tol)
+        for a, b in zip(start.split(together), end.split(together), strict=True)
+    ]
+    points, criterion, iterations = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Solution(points, criterion, criterion <= tol, iterations)
+
+
+def _extent(manifold: Manifold, points: Tensor, objective: str) -> Tensor:
+    """Discrete energy or length (B,) of the curves with knots points (B, n + 1, k)."""
+    chords = manifold.chords(points)
+    if objective == "energy":
+        return (points.shape[1] - 1) * chords.sum(1)
+    return chords.clamp_min(torch.finfo(chords.dtype).tiny).sqrt().sum(1)  # the root has no derivative at 0
+
+
+def _stretch(manifold: Manifold, points: Tensor) -> Tensor:
+    """Mean Frobenius norm (B,) of the metric's root over the knots points (B, n + 1, k)."""
+    squared = manifold.metric(points.flatten(0, 1)).diagonal(dim1=-2, dim2=-1).sum(-1)
+    return squared.clamp_min(torch.finfo(squared.dtype).tiny).sqrt().unflatten(0, points.shape[:2]).mean(1)
+
+
+def _descend(
+    terms: list[tuple[float, Values]], line: Tensor, deviation: Values, x: Tensor, steps: int, tol: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Knots, criterion and iterations of the curves whose straight lines have the knots `line` (B, n + 1, k), for F
+    the weighted sum of the terms."""
+    size = (line[:, -1] - line[:, 0]).norm(dim=1)[:, None, None]
+    with torch.no_grad():
+        wholes = [value(line) for _, value in terms]
+    wholes = [whole.where(whole > 0, 1.0) for whole in wholes]
+
+    def function(x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            points = line[rows] + size[rows] * deviation(x)
+            F = torch.stack([w * v(points) / whole[rows] for (w, v), whole in zip(terms, wholes, strict=True)]).sum(0)
+            return F.detach(), torch.autograd.grad(F.sum(), x)[0]
+
+    x, criterion, iterations = minimise(function, x, steps, tol)
+    with torch.no_grad():
+        points = line + size * deviation(x)
+    points[:, [0, -1]] = line[:, [0, -1]]  # to the last bit
+    return points, criterion, iterations
+
+
+def minimise(function: Function, x: Tensor, steps: int, tol: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Local minima x (B, d) near those given, criterion (B,) and iterations (B,).
+
+    function gives the values (b,) and gradients (b, d) of problems `rows` (b,) at x (b, d). A problem ends when its
+    criterion holds, when no step along its direction lowers it, or after `steps` of them.
+    """
+    x, rows = x.clone(), torch.arange(len(x), device=x.device)
+    value, gradient = function(x, rows)
+    moves, changes = x.new_zeros(len(x), 0, x.shape[1]), x.new_zeros(len(x), 0, x.shape[1])
+    criterion, iterations = torch.full_like(value, torch.inf), torch.zeros_like(rows)
+    while len(rows):
+        direction = _direction(gradient, moves, changes)
+        slope = -(direction * gradient).sum(1)
+        criterion[rows] = torch.where(slope > 0, slope / (2 * value), torch.where(slope == 0, 0.0, torch.inf))
+        go = (criterion[rows] > tol) & criterion[rows].isfinite() & (iterations[rows] < steps)
+        rows, value, gradient, direction, slope = (a[go] for a in (rows, value, gradient, direction, slope))
+        moves, changes = moves[go], changes[go]
+        new_x, new_value, new_gradient, moved = _backtrack(function, x[rows], rows, value, gradient, direction, slope)
+        iterations[rows] += 1
+        moves = torch.cat((moves, (new_x - x[rows])[:, None]), 1)[moved, -MEMORY:]
+        changes = torch.cat((changes, (new_gradient - gradient)[:, None]), 1)[moved, -MEMORY:]
+        x[rows] = new_x
+        rows, value, gradient = rows[moved], new_value[moved], new_gradient[moved]
+    return x, criterion, iterations
+
+
+def _direction(gradient: Tensor, moves: Tensor, changes: Tensor) -> Tensor:
+    """-H g (b, d), by the two loops of L-BFGS over moves and changes (b, m, d), the latest last."""
+    inner = (moves * changes).sum(2)
+    curved = inner > CURVED * moves.norm(dim=2) * changes.norm(dim=2)
+    rho = torch.where(curved, 1 / inner, 0.0)
+    scale = torch.full_like(gradient[:, 0], FIRST)
+    right, weights = gradient, []
+    for i in reversed(range(moves.shape[1])):
+        weights.append(rho[:, i] * (moves[:, i] * right).sum(1))
+        right = right - weights[-1][:, None] * changes[:, i]
+    for i in range(moves.shape[1]):
+        scale = torch.where(curved[:, i], inner[:, i] / changes[:, i].square().sum(1), scale)
+    right = scale[:, None] * right
+    for i in range(moves.shape[1]):
+        weight = weights[-1 - i] - rho[:, i] * (changes[:, i] * right).sum(1)
+        right = right + weight[:, None] * moves[:, i]
+    return -right
+
+
+def _backtrack(
+    function: Function,
+    x: Tensor,
+    rows: Tensor,
+    value: Tensor,
+    gradient: Tensor,
+    direction: Tensor,
+    slope: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """x, value and gradient after a step along `direction`, halved until Armijo's condition holds, and which moved."""
+    x, value, gradient = x.clone(), value.clone(), gradient.clone()
+    moved, left, scale = torch.zeros_like(slope, dtype=torch.bool), torch.arange(len(x), device=x.device), 1.0
+    for _ in range(HALVINGS):
+        if not len(left):
+            break
+        trial = x[left] + scale * direction[left]
+        found, slopes = function(trial, rows[left])
+        good = (found <= value[left] - ARMIJO * scale * slope[left]) & slopes.isfinite().all(1)
+        done = left[good]
+        x[done], value[done], gradient[done], moved[done] = trial[good], found[good], slopes[good], True
+        scale, left = scale / 2, left[~good]
+    return x, value, gradient, moved

@@ -1,0 +1,332 @@
+"""Newton's method on the discrete energy: the default solver.
+
+Equation. A curve z_0, ..., z_n with fixed ends has the discrete energy (Shao, Kumar and Fletcher, 2018)
+
+    E(z) = n sum_i |f(z_{i+1}) - f(z_i)|^2  ->  int <g', M g'> dt   as n grows, with an error of order n^-2.
+
+With d_i = 2 f(z_i) - f(z_{i-1}) - f(z_{i+1}) and J_i the Jacobian of f at z_i,
+
+    gradient_i = 2n J_i^T d_i
+    Hessian_{i,i} = 2n (2 J_i^T J_i + d_i . D^2 f(z_i)),    Hessian_{i,i+1} = -2n J_i^T J_{i+1},
+
+block tridiagonal with k x k blocks. The term in D^2 f, which Gauss-Newton drops, is as large as the Hessian's
+smoothest modes wherever the surface is curved. Without an embedding, |f(z_{i+1}) - f(z_i)|^2 is replaced by the
+squared length of the step under M at its middle, whose second derivatives take the place of D^2 f.
+
+Method. Newton's step by banded Cholesky factorisation, with the largest of five shares of the second derivatives
+that leaves the Hessian positive definite (all of it is Newton, none Gauss-Newton), and backtracking until
+Armijo's condition holds (Nocedal and Wright, 2006, chapters 3 and 10). E sees the curve at its knots only, and knots
+that jump between distant points of similar images lower it; so a step must not raise the energy that has the
+segments' middles as further knots, unless it stays within 15 % of E.
+
+From the straight line on a coarse curve; one whose energy changes by more than RESOLVED when the segments are halved,
+or that cannot be improved at its level, goes on with twice as many. Where the layers of f allow it, all this happens
+first under every fifth pixel (nearly the same geometry at a third of the cost) and then, from there, under
+all of them, in float32 as long as that can reach `tol`, else in float64. All curves advance at once, and those that are
+done leave the batch.
+
+Criterion. The Newton decrement g^T H^-1 g / (2E), the share of the energy that the quadratic model has left to
+remove, where a last step is taken. It is infinite where the full H is not positive definite, so a saddle is never
+called a geodesic, and where `segments` are too few for RESOLVED. Multiplying f by a constant changes neither, nor any
+iterate.
+
+Cost. An iteration takes as long as about six evaluations of f over the curve (k = 2), and O(n k^3) to solve.
+
+Fails. Where `segments` are too few for the surface. It finds a local minimum near the straight line, which need not
+be the shortest path. Where f is not twice differentiable (ReLU) it is Gauss-Newton. Where M is singular, RIDGE keeps
+the Gauss-Newton step finite, and the curve is one of many.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpbsv
+from torch import Tensor
+from torch.func import grad, hessian, vmap
+
+from ..geometry.manifolds import Embedded, Manifold
+from .curves import Solution, interpolate, segment
+
+COARSEST = 16  # segments at the first level; 8 take as many iterations, and more curves to other minima
+RESOLVED = 0.02  # largest relative change of the energy by halving the segments; see docs/decisions.md
+INEXACT = 0.3  # an unresolved curve is solved to this part of its energy's error
+COARSE_TOL = 1e-3  # from which a resolved draft is handed on
+SINGLE_TOL = 1e-6  # what float32 can be trusted with
+SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the second derivatives: 1 is Newton, 0 Gauss-Newton
+RIDGE = 1e-10  # relative to the mean diagonal: keeps Gauss-Newton definite where J is rank deficient
+ARMIJO = 1e-4
+ROUNDING = 4  # units in the last place of the energy that a step may raise it by
+SMALLEST = 1 / 64  # part of a step that is tried
+JUMP = 1.15  # energy with middles over energy, above which a step may not raise the former
+CACHED = 2**17  # pixels evaluated at a time: with their tangents they fit the cache
+CURVES = 256  # solved together: bounds the memory
+
+
+@torch.no_grad()
+def solve(
+    manifold: Manifold,
+    start: Tensor,
+    end: Tensor,
+    *,
+    segments: int = 512,
+    tol: float = 1e-3,
+    max_iterations: int = 200,
+) -> Solution:
+    """At most `segments`, a power of two times 16 or less, and at most `max_iterations` a curve over all levels; the
+    result has as many as its finest curve took. `tol` bounds the criterion; the length of a converged curve is then
+    within about tol / 2 of that of the discrete optimum."""
+    _check(tol, max_iterations, segments)
+    first = segment(start, end, min(COARSEST, segments))
+    parts = [_coarse_to_fine(manifold, part, segments, tol, max_iterations) for part in first.split(CURVES)]
+    return Solution(*(torch.cat(column) for column in zip(*_alike(parts), strict=True)))
+
+
+@torch.no_grad()
+def refine(manifold: Manifold, points: Tensor, *, tol: float = 1e-4, max_iterations: int = 100) -> Solution:
+    """The curves with knots points (B, n + 1, k) polished at their own number of segments, in float64."""
+    _check(tol, max_iterations, points.shape[1] - 1)
+    parts = []
+    for part in points.to(torch.float64).split(CURVES):
+        part, iterations = part.clone(), torch.zeros(len(part), dtype=torch.int64, device=part.device)
+        criterion = _minimise(manifold, part, iterations, tol, max_iterations)[0]
+        parts.append(Solution(part, criterion, criterion <= tol, iterations))
+    return Solution(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def _alike(parts: list[Solution]) -> list[Solution]:
+    """The same curves, all with as many knots as the finest."""
+    segments = max(part.points.shape[1] for part in parts) - 1
+    return [part._replace(points=_resampled(part.points, segments)) for part in parts]
+
+
+def _check(tol: float, max_iterations: int, segments: int) -> None:
+    if segments < 2 or max_iterations < 1 or not tol > 0:
+        raise ValueError(
+            f"segments must be at least 2, max_iterations at least 1, tol positive; got segments={segments}, "
+            f"max_iterations={max_iterations}, tol={tol}"
+        )
+
+
+def _coarse_to_fine(manifold: Manifold, points: Tensor, segments: int, tol: float, max_iterations: int) -> Solution:
+    """The solution from the first curves, points (B, n + 1, k); see the module."""
+    B = len(points)
+    iterations = torch.zeros(B, dtype=torch.int64, device=points.device)
+    criterion = torch.full((B,), torch.inf, dtype=torch.float64, device=points.device)
+    single, sketch = manifold.single(), manifold.sketch()
+    drafted = torch.full((B,), sketch is manifold, device=points.device)
+    done: list[tuple[Tensor, Tensor]] = []
+    index = torch.arange(B, device=points.device)
+    while len(index):
+        last = 2 * (points.shape[1] - 1) > segments
+        draft = (~drafted[index]).nonzero().flatten()
+        if len(draft):
+            z, spent = points[draft], iterations[index[draft]]
+            found, gap = _minimise(sketch, z, spent, COARSE_TOL, max_iterations, not last)
+            points[draft], iterations[index[draft]] = z, spent
+            drafted[index[draft]] = ((found <= COARSE_TOL) & (gap <= RESOLVED)) | last
+        whole = drafted[index].nonzero().flatten()
+        ready = torch.zeros_like(index, dtype=torch.bool)
+        if len(whole):
+            z, spent = points[whole], iterations[index[whole]]
+            found, gap = _minimise(single, z, spent, max(tol, SINGLE_TOL), max_iterations, not last)
+            enough = ((found <= COARSE_TOL) & (gap <= RESOLVED)) | last
+            again = (enough & (found > tol)).nonzero().flatten()
+            if len(again):
+                y, more = z[again], spent[again]
+                found[again], gap[again] = _minimise(manifold, y, more, tol, max_iterations)
+                z[again], spent[again] = y, more
+            points[whole], iterations[index[whole]] = z, spent
+            criterion[index[whole]] = torch.where(gap <= RESOLVED, found, torch.inf)
+            ready[whole] = enough
+        done.append((index[ready], points[ready]))
+        points, index = points[~ready], index[~ready]
+        if len(index):
+            points = _resampled(points, 2 * (points.shape[1] - 1))
+    finest = max(z.shape[1] for _, z in done) - 1
+    curves = points.new_empty(B, finest + 1, points.shape[2])
+    for where, z in done:
+        curves[where] = _resampled(z, finest)
+    return Solution(curves, criterion, criterion <= tol, iterations)
+
+
+def _resampled(points: Tensor, segments: int) -> Tensor:
+    """The same curves with knots points (B, n + 1, k) at `segments`, a multiple of n, with the same ends."""
+    if points.shape[1] == segments + 1:
+        return points
+    finer = interpolate(points, torch.linspace(0, 1, segments + 1, dtype=torch.float64))
+    finer[:, :: segments // (points.shape[1] - 1)] = points
+    return finer
+
+
+def _minimise(
+    manifold: Manifold, points: Tensor, iterations: Tensor, tol: float, max_iterations: int, inexact: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Lower the energy of points (B, n + 1, k) in place, counting iterations (B,) in place; the criterion (B,), and
+    the relative change of the energy (B,) when the segments are halved.
+
+    A curve leaves when its criterion holds (after the step that this pays for), when its iterations are spent, or when
+    no step along its direction is acceptable; with `inexact`, also when it is unresolved and its criterion is below
+    the energy's own error.
+    """
+    z = points.clone()
+    x, energy = _evaluate(manifold, z)
+    refined = _refined(manifold, z, x)
+    criterion, gap = torch.full_like(energy, torch.inf), refined / energy - 1
+    index = torch.arange(len(points), device=points.device)
+    stay = iterations < max_iterations
+    while True:
+        points[index], gap[index] = z, refined / energy - 1
+        if not stay.all():
+            index, z, x, energy, refined = (column[stay] for column in (index, z, x, energy, refined))
+        if not len(index):
+            return criterion, gap
+        step, decrement, full = _direction(*_derivatives(manifold, z, x))
+        criterion[index] = torch.where(full, decrement / (2 * energy), torch.inf)
+        z, x, energy, refined, moved = _backtrack(manifold, z, x, energy, refined, step, decrement)
+        iterations[index] += 1
+        goal = torch.full_like(energy, tol)
+        if inexact:
+            goal = goal.maximum(INEXACT * (refined / energy - 1 - RESOLVED))
+        stay = moved & (criterion[index] > goal) & (iterations[index] < max_iterations)
+
+
+def _direction(
+    gradient: Tensor, diagonal: Tensor, more_diagonal: Tensor, coupling: Tensor, more_coupling: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A step downhill (B, m, k) and its decrement (B,), 0 where there is none, from what `_derivatives` returns;
+    whether (B,) the step is that of the full Hessian."""
+    eye = torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
+    mean = diagonal.diagonal(dim1=-2, dim2=-1).mean((1, 2))
+    kept = _banded(diagonal + RIDGE * mean[:, None, None, None] * eye, coupling)
+    more = _banded(more_diagonal, more_coupling)
+    right = gradient.flatten(1).cpu().numpy()
+    step, decrement, full = np.zeros_like(right), np.zeros(len(right)), np.zeros(len(right), dtype=bool)
+    for i, g in enumerate(right):
+        for share in SHARES:
+            _, x, info = dpbsv(kept[i] + share * more[i], g, lower=1)
+            if info == 0 and g @ x >= 0:  # not so if anything is not finite
+                step[i], decrement[i], full[i] = -x, g @ x, share == 1
+                break
+    steps, decrements, newton = (torch.from_numpy(a).to(gradient.device) for a in (step, decrement, full))
+    return steps.reshape(gradient.shape), decrements, newton
+
+
+def _banded(diagonal: Tensor, above: Tensor) -> NDArray[np.float64]:
+    """Symmetric matrices with diagonal blocks (B, m, k, k) and blocks `above` them (B, m - 1, k, k), in LAPACK's lower
+    banded storage (B, 2k, mk)."""
+    B, m, k, _ = diagonal.shape
+    bands = np.zeros((B, 2 * k, m * k))
+    D, U = diagonal.cpu().numpy(), above.cpu().numpy()
+    for column in range(k):
+        for row in range(k):
+            if row >= column:
+                bands[:, row - column, column::k] = D[:, :, row, column]
+            bands[:, k + row - column, column : (m - 1) * k : k] = U[:, :, column, row]
+    return bands
+
+
+def _backtrack(
+    manifold: Manifold, z: Tensor, x: Tensor, energy: Tensor, refined: Tensor, step: Tensor, decrement: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Curves z (B, n + 1, k), their images, energy and refined energy after steps, halved until they are acceptable
+    (see the module); and whether (B,) there was such a step. Arguments may be returned."""
+    bound = energy * (1 + ROUNDING * torch.finfo(manifold.dtype).eps)
+
+    def attempt(which: Tensor, scale: float) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
+        trial = z[which]
+        trial[:, 1:-1] += scale * step[which]
+        images, lower = _evaluate(manifold, trial)
+        fine = _refined(manifold, trial, images)
+        good = (decrement[which] > 0) & (lower <= bound[which] - ARMIJO * scale * decrement[which])
+        good &= fine <= torch.maximum(JUMP * lower, refined[which])
+        return (trial, images, lower, fine), good
+
+    after, moved = attempt(torch.arange(len(z), device=z.device), 1.0)
+    left, scale = (~moved).nonzero().flatten(), 0.5
+    while len(left) and scale >= SMALLEST:
+        found, good = attempt(left, scale)
+        done = left[good]
+        for column, values in zip(after, found, strict=True):
+            column[done] = values[good]
+        moved[done] = True
+        left, scale = left[~good], scale / 2
+    for column, before in zip(after, (z, x, energy, refined), strict=True):
+        column[left] = before[left]
+    return *after, moved
+
+
+def _evaluate(manifold: Manifold, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Of curves z (B, n + 1, k): the images (B, n + 1, N) of the knots (the knots themselves, if there is no
+    embedding), and the energy (B,)."""
+    n = z.shape[1] - 1
+    if not isinstance(manifold, Embedded):
+        return z, n * manifold.chords(z).sum(1)
+    images, energies = [], []
+    for part in z.to(manifold.dtype).split(_at_once(manifold, z)):
+        x = manifold.images(part.flatten(0, 1)).unflatten(0, part.shape[:2])
+        images.append(x)
+        energies.append(n * x.diff(dim=1).square().sum((1, 2)))
+    return torch.cat(images), torch.cat(energies).double()
+
+
+def _at_once(manifold: Embedded, z: Tensor) -> int:
+    """How many of the curves z (B, n + 1, k) are evaluated together."""
+    pixels = manifold.images(z[:1, 0].to(manifold.dtype)).shape[1] if len(z) else 1
+    return max(1, CACHED // (pixels * z.shape[1]))
+
+
+def _refined(manifold: Manifold, z: Tensor, x: Tensor) -> Tensor:
+    """The energy (B,) of curves z (B, n + 1, k), with images x, that have the segments' middles as further knots."""
+    middle = (z[:, 1:] + z[:, :-1]) / 2
+    n = middle.shape[1]
+    if not isinstance(manifold, Embedded):
+        three = torch.stack((z[:, :-1], middle, z[:, 1:]), 2).flatten(0, 1)
+        return 2 * n * manifold.chords(three).sum(1).unflatten(0, (-1, n)).sum(1)
+    curves = _at_once(manifold, z)
+    energies = [torch.zeros(0, dtype=manifold.dtype, device=z.device)]
+    for part, ends in zip(middle.to(manifold.dtype).split(curves), x.split(curves), strict=True):
+        between = manifold.images(part.flatten(0, 1)).unflatten(0, part.shape[:2])
+        halves = (between - ends[:, :-1]).square().sum((1, 2)) + (ends[:, 1:] - between).square().sum((1, 2))
+        energies.append(2 * n * halves)
+    return torch.cat(energies).double()
+
+
+def _derivatives(manifold: Manifold, z: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+    """Derivatives of the energy at the m = n - 1 inner points of curves z (B, n + 1, k), float64: gradient (B, m, k);
+    the two terms, of which Gauss-Newton drops the second, of the Hessian's diagonal blocks (B, m, k, k), and of the
+    blocks above them (B, m - 1, k, k)."""
+    if not isinstance(manifold, Embedded):
+        return _intrinsic_derivatives(manifold, z)
+    n = z.shape[1] - 1
+    curves = _at_once(manifold, z)
+    parts = []
+    for some, images in zip(z.to(manifold.dtype).split(curves), x.split(curves), strict=True):
+        inner = some[:, 1:-1]
+        residual = -2 * n * images.diff(n=2, dim=1)
+        columns = manifold.contract(*(a.flatten(0, 1) for a in (inner, images[:, 1:-1], residual)))
+        transposed, curvature = (column.unflatten(0, inner.shape[:2]) for column in columns)
+        gradient = (transposed * residual[:, :, None]).sum(-1)
+        metric, coupling = transposed @ transposed.mT, transposed[:, :-1] @ transposed[:, 1:].mT
+        parts.append(tuple(a.double() for a in (gradient, metric, curvature, coupling)))
+    gradient, metric, curvature, coupling = (torch.cat(column) for column in zip(*parts, strict=True))
+    return gradient, 4 * n * metric, curvature, -2 * n * coupling, torch.zeros_like(coupling)
+
+
+def _intrinsic_derivatives(manifold: Manifold, z: Tensor) -> tuple[Tensor, ...]:
+    """As `_derivatives`, from the first and second derivatives of each segment's squared length in its two ends."""
+    n = z.shape[1] - 1
+    ends = torch.stack((z[:, :-1], z[:, 1:]), 2).flatten(0, 1)
+
+    def chord(pair: Tensor) -> Tensor:
+        return n * manifold.chords(pair[None])[0, 0]
+
+    slope = vmap(grad(chord))(ends).unflatten(0, (-1, n))
+    H = vmap(hessian(chord))(ends).unflatten(0, (-1, n))
+    M = 2 * n * manifold.metric((z[:, 1:] + z[:, :-1]).flatten(0, 1) / 2).unflatten(0, (-1, n))
+    gradient = slope[:, :-1, 1] + slope[:, 1:, 0]
+    diagonal, coupling = M[:, :-1] + M[:, 1:], -M[:, 1:-1]
+    full = H[:, :-1, 1, :, 1] + H[:, 1:, 0, :, 0]
+    above = H[:, 1:-1, 0, :, 1]
+    return gradient, diagonal, full - diagonal, coupling, above - coupling

@@ -1,0 +1,31 @@
+"""Latent geometry of any callable generator: Jacobians, the pullback metric and its maps."""
+
+from .derivatives import Generator, differential, in_dtype, jacobian
+from .latent import LatentSpace, as_manifold
+from .manifolds import Embedded, Manifold
+from .maps import Box, LatentMap, latent_map
+from .metric import log_cond, log_det, pullback_metric, singular_values
+from .surfaces import EuclideanSpace, FlatCylinder, HyperbolicHalfPlane, Paraboloid, Sphere
+
+__all__ = [
+    "Box",
+    "Embedded",
+    "EuclideanSpace",
+    "FlatCylinder",
+    "Generator",
+    "HyperbolicHalfPlane",
+    "LatentMap",
+    "LatentSpace",
+    "Manifold",
+    "Paraboloid",
+    "Sphere",
+    "as_manifold",
+    "differential",
+    "in_dtype",
+    "jacobian",
+    "latent_map",
+    "log_cond",
+    "log_det",
+    "pullback_metric",
+    "singular_values",
+]

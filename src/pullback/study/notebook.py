@@ -1,0 +1,147 @@
+"""What every notebook starts from: one profile's data, settings, models, and where its figures go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..geodesics import invert
+from . import data, figures
+from .checkpoints import digest, key, train_or_load
+from .models import ModelSpec
+from .profiles import get_profile
+from .records.quantities import GAN_BOX, Box, percentile_box
+from .training import Trained, TrainingSettings, choose_device, train
+
+CLASSIFIER_EPOCHS = 10
+
+
+class Pairs(NamedTuple):
+    """Pairs of test images (B, 2) by index, their latent points (B, k), and for a GAN each image's distance (2B,), in
+    pixel units, to that of its latent point."""
+
+    images: Tensor
+    start: Tensor
+    end: Tensor
+    residual: Tensor | None
+
+
+class Study:
+    """One notebook's view of the study. Raises ValueError, listing the valid ones, for an unknown profile.
+
+    notebook: its name, recorded in the sidecar of every figure.
+    seed: of the trainings and of every draw. device: see `training.choose_device`. Figures of another seed than 0
+    go under the build folder, so that the committed ones stay those of one run.
+    """
+
+    def __init__(self, notebook: str, profile: str = "paper", seed: int = 0, device: str = "auto") -> None:
+        choose_device(device)
+        self.notebook, self.profile, self.seed, self.device = notebook, get_profile(profile, seed), seed, device
+        self._started = time.perf_counter()
+
+    def settings(self, spec: ModelSpec) -> TrainingSettings:
+        """The report's settings at this profile's size; the classifier needs ten epochs at most."""
+        epochs = min(CLASSIFIER_EPOCHS, self.profile.epochs) if spec.family == "classifier" else self.profile.epochs
+        return TrainingSettings(epochs=epochs, batch_size=self.profile.batch_size, seed=self.seed)
+
+    def images(self, split: str = "test") -> tuple[Tensor, Tensor]:
+        """Images (n, 784) in [0, 1] and labels (n,) of this profile's data; `split` is train or test."""
+        return data.load(split, sample=self.profile.sample)
+
+    def models(self, specs: Iterable[ModelSpec], progress: Callable[[str], None] = print) -> dict[str, Trained]:
+        """The models of `specs`, which share their settings, by name: loaded, or trained where no checkpoint is."""
+        specs = tuple(specs)
+        if len(shared := {self.settings(spec) for spec in specs}) != 1:
+            raise ValueError(f"one call trains models of one setting; got {len(shared)}: ask for the classifier apart")
+        (settings,) = shared
+        return train_or_load(specs, settings, sample=self.profile.sample, device=self.device, progress=progress)
+
+    def short_training(self, spec: ModelSpec, images: Tensor, labels: Tensor, **changes: Any) -> Trained:
+        """`spec` trained on images (n, 784) for this profile's few epochs, silently, not saved, and on one thread,
+        as all models are; `changes` are to the settings. Raises DivergenceError."""
+        settings = replace(self.settings(spec), epochs=self.profile.short_epochs, **changes)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return train(spec, settings, images, labels, device=self.device, progress=lambda line: None)
+        finally:
+            torch.set_num_threads(threads)
+
+    @torch.no_grad()
+    def codes(self, trained: Trained, split: str = "train") -> tuple[Tensor, Tensor]:
+        """Encoded images (n, k) of a VAE or DAE, and their labels (n,)."""
+        images, labels = self.images(split)
+        return trained.model.encode(images), labels
+
+    def box(self, trained: Trained) -> Box:
+        """Where the report maps a model: the 1 to 99 % range of its encoded training data, [-3, 3]^2 for a GAN."""
+        return GAN_BOX if trained.spec.family == "gan" else percentile_box(self.codes(trained)[0])
+
+    @torch.no_grad()
+    def decoded_grid(self, trained: Trained, side: int = 15) -> tuple[Tensor, Box]:
+        """Images (side^2, 784) decoded on a grid over the model's box, row by row from the lowest z_2; and the box."""
+        box = self.box(trained)
+        x, y = (torch.linspace(*edge, side) for edge in box)
+        return trained.model.generator(torch.cartesian_prod(y, x).flip(1)), box
+
+    @torch.no_grad()
+    def reconstruct(self, trained: Trained, images: Tensor) -> Tensor:
+        """Images (n, 784) decoded from their codes by a VAE or DAE."""
+        return trained.model.generator(trained.model.encode(images))
+
+    @torch.no_grad()
+    def decode(self, trained: Trained, codes: Tensor) -> Tensor:
+        """Images (n, 784) of latent points (n, k) of any dtype."""
+        return trained.model.generator(codes.float())
+
+    def pairs(self, trained: Trained) -> Pairs:
+        """End points for geodesics: codes of random test images, the same for every model; inversions for a GAN."""
+        images, _ = self.images("test")
+        index = torch.randperm(len(images), generator=self.generator())[: 2 * self.profile.pairs].reshape(-1, 2)
+        chosen = images[index.flatten()]
+        if trained.spec.family == "gan":
+            codes, residual = invert(trained.model.generator, chosen, GAN_BOX)
+        else:
+            with torch.no_grad():
+                codes, residual = trained.model.encode(chosen), None
+        start, end = codes.reshape(len(index), 2, -1).unbind(1)
+        return Pairs(index, start, end, residual)
+
+    def generator(self) -> torch.Generator:
+        """A fresh source of random numbers, the same at every call."""
+        return torch.Generator().manual_seed(self.seed)
+
+    def save(
+        self,
+        fig: Figure,
+        name: str,
+        caption: str,
+        numbers: Mapping[str, Any],
+        models: Iterable[Trained] = (),
+    ) -> None:
+        """Save a figure with its sidecar (see `figures.save`); `models` are those that it shows, and its wall time is
+        what passed since the figure before it."""
+        figures.save(
+            fig,
+            name,
+            caption=caption,
+            profile=self.profile,
+            notebook=self.notebook,
+            numbers=numbers,
+            parameters={"profile": self.profile.name, "device": self.device},
+            seed=self.seed,
+            checkpoints={m.spec.name: self._identity(m) for m in models},
+            wall_time=round(time.perf_counter() - self._started, 2),
+        )
+        self._started = time.perf_counter()
+
+    def _identity(self, trained: Trained) -> dict[str, str]:
+        """The key of a model's checkpoint, which is of its recipe, and the hash of the weights that came of it here."""
+        recipe = key(trained.spec, self.settings(trained.spec), data.data_hash(self.profile.sample))
+        return {"key": recipe, "weights": digest(trained.model.state_dict())[:16]}

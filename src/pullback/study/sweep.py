@@ -1,0 +1,389 @@
+"""Many models, several seeds: the work behind the claims, on this machine or on a cluster.
+
+An item is a model, a seed and a number of training images. It is trained, which leaves a checkpoint, and measured,
+which leaves a record; both are kept under keys of all that decides them, so that an interrupted sweep continues and a
+second one has nothing to do. Locally every processor works on one item, on one thread. With SCHEDULER=tcp://host:port
+the same items go to a Dask scheduler: whatever a worker needs but MNIST travels to it by value, and so do its results,
+so no disk is shared. The work of a worker that is lost is done again by another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import geodesics, geometry
+from . import checkpoints, data
+from .checkpoints import code_hash
+from .claims import verdicts as scorecard
+from .claims.verdicts import SEEDS
+from .errors import SweepError
+from .models import HEALTHY_GANS, REPORT, ModelSpec, get_spec
+from .models.catalogue import CLASSIFIER
+from .notebook import CLASSIFIER_EPOCHS
+from .paths import write_atomically
+from .profiles import PROFILES, Profile, get_profile
+from .records import measurement as evidence
+from .records import quantities as measures
+from .solvers import runs as comparison
+from .training import TrainingSettings, train
+from .workers import job_count, say, side_by_side
+
+SIZED = ("vae-128-32-tanh", "dae-128-32-tanh")  # whose training set is varied
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")  # that decide a result
+CONNECT_SECONDS = 5.0
+TOPIC = "pullback"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A model, the seed of its weights and draws, and the number of its training images."""
+
+    spec: ModelSpec
+    seed: int
+    images: int
+
+    def name(self, profile: Profile) -> str:
+        part = "" if self.images == whole(profile) else f"-n{self.images}"
+        return f"{self.spec.name}-seed{self.seed}{part}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """An item with all that a worker needs: the judge's checkpoint, the item's own if there is one, and the versions
+    and sources that the worker must have."""
+
+    item: Item
+    profile: Profile
+    judge: bytes
+    checkpoint: bytes | None
+    fingerprint: dict[str, str]
+
+
+def whole(profile: Profile) -> int:
+    """Number of images in the profile's training set."""
+    return 10 * data.SAMPLE_PER_CLASS["train"] if profile.sample else 60_000
+
+
+def items(profile: Profile, seeds: int = SEEDS) -> list[Item]:
+    """All models with every seed, then VAE and DAE on smaller training sets; printed GANs, which matter least, last."""
+    printed = [spec for spec in REPORT if spec.family == "gan"]
+    encoders = [spec for spec in REPORT if spec.family != "gan"]
+
+    def ordinary(specs: Iterable[ModelSpec]) -> list[Item]:
+        specs = tuple(specs)
+        return [Item(spec, seed, whole(profile)) for seed in range(seeds) for spec in specs]
+
+    sized = [Item(get_spec(n), seed, size) for seed in range(seeds) for size in profile.sizes for n in SIZED]
+    return [*ordinary(encoders), *ordinary(HEALTHY_GANS), *sized, *ordinary(printed)]
+
+
+def settings(profile: Profile, item: Item) -> TrainingSettings:
+    """The profile's settings, with as many epochs as make the same number of optimisation steps as on all images."""
+    steps = profile.epochs * (whole(profile) // profile.batch_size)
+    batch = min(profile.batch_size, item.images)
+    return TrainingSettings(epochs=round(steps / (item.images // batch)), batch_size=batch, seed=item.seed)
+
+
+def training_set(profile: Profile, item: Item) -> tuple[Tensor, Tensor]:
+    """Images (n, 784) and labels (n,) of an item: all, or some that its seed draws."""
+    images, labels = data.load("train", sample=profile.sample)
+    if item.images == whole(profile):
+        return images, labels
+    drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(item.seed))[: item.images]
+    return images[drawn], labels[drawn]
+
+
+@cache
+def source_hash() -> str:
+    """Hash of the code, docstrings aside, that measures a model."""
+    packages = [path for p in (geometry, geodesics) for path in Path(p.__path__[0]).glob("*.py")]
+    return code_hash([*packages, *(Path(str(module.__file__)) for module in (evidence, measures, comparison))])
+
+
+def checkpoint_path(profile: Profile, item: Item) -> Path:
+    part = "" if item.images == whole(profile) else f"-{item.images}"
+    return checkpoints.path_of(item.spec, settings(profile, item), data.data_hash(profile.sample) + part)
+
+
+def record_path(profile: Profile, item: Item) -> Path:
+    return profile.results / "records" / f"{item.name(profile)}.json"
+
+
+def judge_settings(profile: Profile) -> TrainingSettings:
+    """One classifier, of seed 0, judges all."""
+    return TrainingSettings(epochs=min(CLASSIFIER_EPOCHS, profile.epochs), batch_size=profile.batch_size)
+
+
+def record_key(profile: Profile, item: Item) -> str:
+    """Sixteen hexadecimal digits that change whenever the numbers of a record might."""
+    judge = checkpoints.key(CLASSIFIER, judge_settings(profile), data.data_hash(profile.sample))
+    sizes = [profile.grid, profile.gan_samples, profile.points]
+    decisive = [checkpoint_path(profile, item).stem, judge, sizes, source_hash()]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
+
+
+def state(profile: Profile, item: Item) -> str:
+    """Of an item's record: "done", "missing", or why it does not count."""
+    path = record_path(profile, item)
+    try:
+        key = json.loads(path.read_text(encoding="utf-8"))["key"]
+    except FileNotFoundError:
+        return "missing"
+    except (ValueError, KeyError, TypeError):
+        return "not readable"
+    return "done" if key == record_key(profile, item) else "made by other code or settings"
+
+
+# ------------------------------------------------------------------------------------------------ the work
+
+
+def fingerprint() -> dict[str, str]:
+    """What must be the same wherever an item is worked on: versions, and the code that trains and measures."""
+    return {
+        "python": platform.python_version(),
+        **{package: version(package).split("+")[0] for package in PACKAGES},
+        "training code": checkpoints.source_hash()[:16],
+        "measuring code": source_hash()[:16],
+    }
+
+
+def check(expected: dict[str, str], found: dict[str, str], where: str) -> None:
+    """Raise SweepError with the differences, if there are any."""
+    different = [f"{name} {found.get(name)}, not {wanted}" for name, wanted in expected.items()
+                 if found.get(name) != wanted]
+    if different:
+        raise SweepError(
+            f"{where} has {'; '.join(different)}. Install the same requirements.lock and the same checkout there: "
+            "results of different versions are not mixed"
+        )
+
+
+def train_item(task: Task, progress: Callable[[str], None]) -> bytes:
+    """The item's checkpoint: that which came with it, or a new one."""
+    if task.checkpoint is not None:
+        return task.checkpoint
+    item, chosen = task.item, settings(task.profile, task.item)
+    name = item.name(task.profile)
+    started = time.perf_counter()
+    images, labels = training_set(task.profile, item)
+    trained = train(item.spec, chosen, images, labels, device="cpu",
+                    progress=lambda line: progress(line.replace(item.spec.name, name, 1)))
+    return checkpoints.encode(trained, {
+        "settings": asdict(chosen),
+        "data": f"{data.data_hash(task.profile.sample)}, {item.images} images",
+        "source": checkpoints.source_hash(),
+        "device": "cpu",
+        "threads": 1,
+        "torch": torch.__version__,
+        "seconds": round(time.perf_counter() - started, 1),
+    })
+
+
+def measure_item(task: Task, checkpoint: bytes) -> bytes:
+    """The record of an item with this checkpoint."""
+    profile, item, started = task.profile, task.item, time.perf_counter()
+    trained, judge = _decode(checkpoint, item.spec), _decode(task.judge, CLASSIFIER)
+    images, _ = training_set(profile, item)
+    everything = item.images == whole(profile)
+    numbers = evidence.measure_model(trained, judge.model, profile, images, seed=item.seed, everything=everything)
+    record = {
+        "item": {"model": item.spec.name, "seed": item.seed, "images": item.images},
+        "key": record_key(profile, item),
+        "provenance": {
+            **fingerprint(),
+            "profile": profile.name,
+            "weights": checkpoints.digest(trained.model.state_dict())[:16],
+            "seconds": round(time.perf_counter() - started, 1),
+        },
+        "numbers": numbers,
+    }
+    return f"{json.dumps(record, allow_nan=False)}\n".encode()
+
+
+def _decode(content: bytes, spec: ModelSpec) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{spec.name}.safetensors"
+        path.write_bytes(content)
+        return checkpoints.read(path, spec)
+
+
+def _work_and_write(task: Task) -> None:
+    """Local: each result is kept as soon as it is there."""
+    path = checkpoint_path(task.profile, task.item)
+    checkpoint = path.read_bytes() if path.exists() else train_item(task, say)
+    if not path.exists():
+        write_atomically(path, checkpoint)
+    write_atomically(record_path(task.profile, task.item), measure_item(task, checkpoint))
+    say(f"done: {task.item.name(task.profile)}")
+
+
+def work(task: Task) -> tuple[bytes, bytes]:
+    """On a Dask worker: checkpoint and record of an item. Nothing is written there. Raises SweepError if the worker's
+    versions or code are others, or if it has more than one thread, because torch's seeds belong to the process."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    check(task.fingerprint, fingerprint(), f"the worker {worker.address}")
+    if worker.state.nthreads != 1:
+        raise SweepError(
+            f"the worker {worker.address} has {worker.state.nthreads} threads, and a process trains one model at a "
+            "time: start it with --nthreads 1, and --nworkers for more processes"
+        )
+    torch.set_num_threads(1)
+    checkpoint = train_item(task, lambda line: worker.log_event(TOPIC, f"{line} on {worker.name}"))
+    return checkpoint, measure_item(task, checkpoint)
+
+
+# ------------------------------------------------------------------------------------------------ the sweep
+
+
+def run(
+    profile: Profile,
+    wanted: Sequence[Item],
+    *,
+    scheduler: str | None = None,
+    progress: Callable[[str], None] = print,
+) -> None:
+    """See to it that every item has its record: on this machine, or on the workers of the scheduler at `scheduler`.
+
+    Raises SweepError for a scheduler that does not answer, a worker that does not fit, or work that keeps killing its
+    workers; DataError and DivergenceError as the training does; OSError for folders that cannot be written. What was
+    finished is kept.
+    """
+    states = {item: state(profile, item) for item in wanted}
+    for item, found in states.items():
+        if found not in ("done", "missing"):
+            progress(f"{record_path(profile, item)} is {found}: made again")
+    missing = [item for item, found in states.items() if found != "done"]
+    progress(f"{len(wanted) - len(missing)} of {len(wanted)} records are there")
+    if not missing:
+        return
+    for path in (record_path(profile, missing[0]), checkpoint_path(profile, missing[0])):  # before anything is trained
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    client = _connect(scheduler) if scheduler else None
+    data_hash = data.data_hash(profile.sample)
+    checkpoints.train_or_load([CLASSIFIER], judge_settings(profile), sample=profile.sample, progress=progress)
+    judge = checkpoints.path_of(CLASSIFIER, judge_settings(profile), data_hash).read_bytes()
+    left, started = len(missing), time.perf_counter()
+
+    def tell(line: str) -> None:
+        nonlocal left
+        if line.startswith("done: "):
+            left -= 1
+            minutes = (time.perf_counter() - started) / 60
+            line = f"{line.removeprefix('done: '):<34} {len(wanted) - left} of {len(wanted)} done ({minutes:.1f} min)"
+        progress(line)
+
+    def task(item: Item) -> Task:
+        path = checkpoint_path(profile, item)
+        own = path.read_bytes() if client and path.exists() else None  # a local worker reads the file itself
+        return Task(item, profile, judge, own, fingerprint())
+
+    if client is None:
+        what = "working on a model of the sweep"
+        side_by_side(_work_and_write, [(task(i),) for i in missing], min(job_count(), len(missing)), what, tell)
+    else:
+        with client:
+            _on_cluster(client, str(scheduler), [task(item) for item in missing], tell)
+
+
+def _connect(address: str) -> Any:
+    """A client of the scheduler at `address`, which is tried first, because a client that fails cannot be closed."""
+    from distributed import Client
+    from distributed.comm import connect
+
+    async def greet() -> None:
+        await (await connect(address, timeout=CONNECT_SECONDS)).close()
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what a user needs to know, SweepError says
+    try:
+        asyncio.run(greet())
+        return Client(address, timeout=CONNECT_SECONDS)
+    except Exception as error:  # what does not speak Dask's protocol can break it in any way
+        raise SweepError(
+            f"no Dask scheduler answers at {address!r} ({type(error).__name__}: {error}). Start one (`dask scheduler`) "
+            "and set SCHEDULER to the address that it prints, such as tcp://host:8786"
+        ) from error
+
+
+def _on_cluster(client: Any, address: str, tasks: Sequence[Task], progress: Callable[[str], None]) -> None:
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker, as_completed
+
+    client.subscribe_topic(TOPIC, lambda event: progress(event[1]))
+    if not client.scheduler_info()["workers"]:
+        progress(f"the scheduler at {address} has no workers yet: waiting for some (`dask worker {address}`)")
+    futures = {client.submit(work, task, pure=False): task for task in tasks}
+    for future in as_completed(futures):
+        task = futures.pop(future)
+        name = task.item.name(task.profile)
+        try:
+            checkpoint, record = future.result()
+        except KilledWorker as error:
+            raise SweepError(f"{name} was lost with its worker again and again, most often for want of memory: give "
+                             "the workers more, and run again") from error
+        except (CancelledError, OSError) as error:
+            raise SweepError(f"the scheduler at {address} is gone. What was finished is kept: run again") from error
+        except ModuleNotFoundError as error:
+            raise SweepError(f"a worker cannot import {error.name}: install requirements.lock and this project "
+                             "where the workers run") from error
+        write_atomically(checkpoint_path(task.profile, task.item), checkpoint)
+        write_atomically(record_path(task.profile, task.item), record)
+        progress(f"done: {name}")
+
+
+def start_worker(address: str | None) -> None:
+    """Become a Dask worker of the scheduler at `address`: one process of one thread a processor."""
+    if not address:
+        raise SweepError("a worker needs the address of its scheduler: SCHEDULER=tcp://host:port make worker")
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
+    os.execv(sys.executable, [*command, "--nworkers", str(job_count()), "--no-dashboard"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m pullback.study.sweep", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--profile", choices=PROFILES, default="paper")
+    parser.add_argument("--worker", action="store_true", help="work for the scheduler at SCHEDULER, instead")
+    chosen, scheduler = parser.parse_args(arguments), os.environ.get("SCHEDULER") or None
+    profile = get_profile(chosen.profile)
+    try:
+        if chosen.worker:
+            start_worker(scheduler)
+        run(profile, items(profile), scheduler=scheduler, progress=lambda line: print(line, flush=True))
+        results = scorecard.evaluate(scorecard.load_records(profile.results / "records"))
+        scorecard.write(results, profile.results / "claims.json")
+        print(f"the verdicts are in {profile.results / 'claims.json'}; notebook 06 shows them")
+    except (OSError, RuntimeError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    from pullback.study.sweep import main as _main  # by its name, so that its classes unpickle elsewhere
+
+    sys.exit(_main())

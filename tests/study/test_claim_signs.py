@@ -1,0 +1,145 @@
+"""Every claim is supported by numbers that agree with its words, and contradicted by their reverse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import fake_records as records
+from pullback.study.claims.catalogue import CLAIMS
+from pullback.study.claims.verdicts import evaluate
+
+UP = [float(i) for i in range(records.PAIRS)]
+DOWN = UP[::-1]
+COND, DET, ROUGH, BAD = "maps.log_cond", "maps.log_det", "maps.roughness", "maps.badly_conditioned"
+HIGHEST, NEWTON = "pairs.optimum.log_cond_highest", "pairs.methods.newton"
+Plants = list[tuple[str, str, Any]]  # models, path, value
+
+
+def chosen(record: dict[str, Any], models: str) -> bool:
+    """Whether a record is of `models`: a family, "working", words that its name must have, or "@size" of a part."""
+    name, images = record["item"]["model"], record["item"]["images"]
+    words, _, size = models.partition("@")
+    if images != int(size or 60_000):
+        return False
+    healthy = name.endswith("-r1")
+    families = {"healthy": healthy, "working": healthy or not name.startswith("gan"), "printed": name[:3] == "gan" and
+                not healthy, "gan": name[:3] == "gan", "encoder": name[:3] != "gan"}  # fmt: skip
+    return all(families[word] if word in families else word in name for word in words.split())
+
+
+def planted(plants: Plants) -> list[dict[str, Any]]:
+    """The made-up sweep, all pairs certified, with the value of each plant in the numbers of its models."""
+    found = records.sweep()
+    for models, path, value in [("working", "pairs.optimum.certified", [True] * records.PAIRS), *plants]:
+        touched = [r for r in found if chosen(r, models)]
+        assert touched, models
+        for r in touched:
+            *parents, leaf = path.split(".")
+            target = r["numbers"]
+            for step in parents:
+                target = target[step]
+            assert leaf in target, path
+            target[leaf] = list(value) if isinstance(value, list) else value
+    return found
+
+
+def two(models: str, others: str, path: str, low: Any, high: Any) -> tuple[Plants, Plants]:
+    """The first models lower than the others, and the reverse."""
+    return [(models, path, low), (others, path, high)], [(models, path, high), (others, path, low)]
+
+
+def each(models: str, path: str, agreeing: Any, reverse: Any) -> tuple[Plants, Plants]:
+    return [(models, path, agreeing)], [(models, path, reverse)]
+
+
+def both(*pairs: tuple[Plants, Plants]) -> tuple[Plants, Plants]:
+    return [p for first, _ in pairs for p in first], [p for _, second in pairs for p in second]
+
+
+def curves(column: str, straight: float, geodesic: float) -> tuple[Plants, Plants]:
+    one, other = [straight] * records.PAIRS, [geodesic] * records.PAIRS
+    names = ("pairs.straight", "pairs.geodesic")
+    return tuple([("working", f"{n}.{column}", v) for n, v in zip(names, w, strict=True)]
+                 for w in ((one, other), (other, one)))  # fmt: skip
+
+
+def lengths(models: str, method: str, missed: set[int]) -> Plants:
+    """The method's curves are the shortest, of length 10, but those of `missed`, which are a tenth longer."""
+    own = [11.0 if i in missed else 10.0 for i in range(records.PAIRS)]
+    return [(models, "pairs.optimum.length", [10.0] * records.PAIRS), (models, f"pairs.methods.{method}.length", own)]
+
+
+def missing(method: str, models: str = "working") -> tuple[Plants, Plants]:
+    """The method misses the worst conditioned half of the pairs, or the best."""
+    worst, best = (lengths(models, method, set(half)) for half in (range(11, 21), range(11)))
+    return [(models, HIGHEST, UP), *worst], [(models, HIGHEST, UP), *best]
+
+
+FIRST, SECOND = [1.0] * records.PAIRS, [2.0] * records.PAIRS
+NONE_MISSED, HALF, ALL = set(), set(range(10)), set(range(records.PAIRS))
+OTHERS = ("dae", "healthy")
+MODELS = [m for m in records.NAMES if not m.startswith("gan") or m.endswith("-r1")]
+TURNS: dict[str, tuple[Plants, Plants]] = {
+    "A-1": both(*(missing(m) for m in ("newton", "cubic spline", "fixed point"))),
+    "A-2": each("vae", BAD, 0.0, 0.2),
+    "A-3": both(each("encoder 128-32-tanh", f"{COND}.q95", 1.0, 1.0),
+                *(each(f"encoder@{n}", f"{COND}.q95", 2.0, 1.0) for n in (250, 1_000))),
+    "A-4": each("working", "beyond.median_outside", 0.0, 7.0),
+    "A-5": curves("sparse", 0.0, 0.5),
+    "3.1-1": two("dae", "vae", ROUGH, 10.0, 20.0),
+    "3.1-2": two("vae", "dae", f"{DET}.q95", 9.0, 19.0),
+    "3.1-3": two("vae", "dae", "packing.gaps", 0.1, 0.2),
+    "3.1-4": each("vae", "packing.gaps", 0.02, 0.3),
+    "3.1-5": each("working", "packing.median_norm", 1.1, 3.0),
+    "3.3-1": curves("log_det", 9.0, 5.0),
+    "3.3-2": both(each("working", HIGHEST, UP, UP), each("working", "pairs.sensitivity", UP, DOWN)),
+    "3.3-3": both(each("working", HIGHEST, UP, UP), each("working", f"{NEWTON}.iterations", UP, DOWN)),
+    "3.3-4": both(*(both(each(m, f"{COND}.q50", float(i), float(i)), each(m, ROUGH, float(i), -float(i)))
+                    for i, m in enumerate(MODELS))),
+    "4.1-1": each("vae", "maps.centre_excess", 1.0, -1.0),
+    "4.1-2": each("vae", f"{DET}.q50", 8.0, -8.0),
+    "4.1-3": each("vae", "beyond.median_outside", 0.0, 7.0),
+    "4.1-4": each("vae", f"{COND}.q100", 2.0, 4.0),
+    "4.1-5": two("vae 256-64", "vae 128-32", ROUGH, 10.0, 20.0),
+    "4.1-6": both(each("vae 128-32", f"{COND}.q50", 1.0, 1.0), each("vae 256-64", f"{COND}.q50", 1.0, 2.0)),
+    "4.1-7": two("vae sigmoid", "vae tanh", ROUGH, 10.0, 20.0),
+    "4.1-8": both(*(two("vae sigmoid", "vae tanh", f"{COND}.{q}", 1.0, 2.0) for q in ("q50", "q95"))),
+    "4.1-9": both(each("vae", f"{COND}.q50", 1.0, 1.0), each("vae 256-64-tanh", f"{COND}.q50", 1.0, 3.0)),
+    "4.2-1": both(each("dae", f"{COND}.q50", 1.0, 1.0), each("dae 256-64-tanh", f"{COND}.q50", 1.0, 3.0)),
+    "4.2-2": two("vae", "dae", ROUGH, 10.0, 20.0),
+    "4.2-3": both(each("vae", f"{DET}.q100", 12.0, 12.0), each("dae", f"{DET}.q100", 17.0, 10.0)),
+    "4.2-4": both(*(two("vae", "dae", f"{COND}.{q}", 1.0, 2.0) for q in ("q50", "q95"))),
+    "4.2-5": both(each("encoder", f"{DET}.q0", 0.0, 0.0), each("gan", f"{DET}.q0", 0.0, 0.0),
+                  two("encoder", "gan", f"{DET}.q100", 10.0, 20.0)),
+    "4.2-6": two("encoder", "gan", f"{COND}.q95", 1.0, 5.0),
+    "4.2-7": each("gan", BAD, 0.3, 0.0),
+    "4.2-8": each("vae tanh", BAD, 0.0, 0.3),
+    "4.2-9": ([("vae", HIGHEST, UP), *lengths("vae", "newton", {0})], missing("newton", "vae")[0]),
+    "5-1": (lengths("working", "straight", ALL), lengths("working", "straight", NONE_MISSED)),
+    "5-2": both(each("working", "neighbours.changed", 0.3, 0.0), each("working", "pairs.optimum.length", UP, UP),
+                each("working", "pairs.latent_distance", DOWN, UP),
+                *(each("working", f"pairs.methods.{m}.length", UP, UP) for m in records.METHODS)),
+    "5-3": both(*(two("vae", o, f"{COND}.q50", 1.0, 2.0) for o in OTHERS),
+                *(two("vae", o, "pairs.geodesic.nearest", FIRST, SECOND) for o in OTHERS),
+                *((lengths("vae", "newton", NONE_MISSED) + lengths(o, "newton", HALF),
+                   lengths("vae", "newton", HALF) + lengths(o, "newton", NONE_MISSED)) for o in OTHERS)),
+    "5-4": both(each("vae", f"{COND}.q50", 1.0, 1.0), each("vae 256-64-tanh", f"{COND}.q50", 1.0, 3.0),
+                (lengths("vae", "newton", NONE_MISSED), lengths("vae", "newton", NONE_MISSED)),
+                (lengths("vae 128-32-tanh", "newton", NONE_MISSED), lengths("vae 128-32-tanh", "newton", HALF))),
+    "5-5": both(each("dae", BAD, 0.0, 0.3), each("gan", BAD, 0.0, 0.3)),
+    "O-1": curves("evenness", 1.0, 0.0),
+    "O-2": curves("nearest", 5.0, 4.0),
+    "O-3": curves("confidence", 0.8, 0.9),
+    "O-4": curves("changes", 4.0, 2.0),
+    "O-5": both(each("encoder", "renewed", {"log_cond": {"q50": 1.0}}, {"log_cond": {"q50": 2.0}}),
+                each("encoder", f"{COND}.q50", 1.0, 1.0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
+def test_a_claim_follows_its_words(claim) -> None:
+    agreeing, reverse = TURNS[claim.id]
+    assert evaluate(planted(agreeing), [claim])[0]["verdict"] == "supported"
+    assert evaluate(planted(reverse), [claim])[0]["verdict"] == "contradicted"
