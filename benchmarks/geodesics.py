@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from pullback.geodesics import METHODS as SOLVERS
 from pullback.geodesics import geodesic, measure
-from pullback.geodesics.shortest import reference
+from pullback.geodesics.shortest import shortest_path
 from pullback.geometry import LatentSpace
 from pullback.study import data
 from pullback.study.checkpoints import path_of, read
@@ -97,7 +97,7 @@ def main() -> None:
 
     warnings.simplefilter("ignore")  # of end points outside the data's box
     geodesic(f, start[:2], end[:2])  # what torch loads at first use is nobody's time
-    best = reference(f, a, b, box).length
+    best = shortest_path(f, a, b, box).length
     seconds, lengths = {}, {}
     for name, solve in ways.items():
         points, seconds[name] = timed(solve)

@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pullback.geodesics import geodesic
+from pullback.geodesics import Curves, ShortestPaths, geodesic, shortest_path
 from pullback.geodesics.curves import measure
 from pullback.geodesics.newton import refine
-from pullback.geodesics.shortest import Reference, reference
-from pullback.geometry.latent import as_manifold
+from pullback.geometry.latent import LatentSpace, as_manifold
 from pullback.geometry.surfaces import EuclideanSpace, HyperbolicHalfPlane, Sphere
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
@@ -46,7 +45,7 @@ def decoder() -> nn.Sequential:
 def test_graph_is_too_long_by_the_bias_of_its_directions(reach: int) -> None:
     angle = torch.linspace(0, math.pi / 4, 15, dtype=torch.float64)
     end = 0.95 * torch.stack((angle.cos(), angle.sin()), 1)
-    found = reference(EuclideanSpace(), -end, end, SQUARE, grid=96, reach=reach, segments=8)
+    found = shortest_path(EuclideanSpace(), -end, end, SQUARE, grid=96, reach=reach, segments=8)
     excess = found.graph_length / found.length - 1
     bias = 1 / math.cos(math.atan(1 / reach) / 2) - 1
     assert excess.min() > -1e-12
@@ -57,7 +56,7 @@ def test_graph_is_too_long_by_the_bias_of_its_directions(reach: int) -> None:
 def test_sphere() -> None:
     sphere = Sphere()
     start, end = uniform(((-1.2, 1.2), (-1.4, 1.4)), 12)
-    found = reference(sphere, start, end, ((-1.5, 1.5), (-1.8, 1.8)), grid=64, segments=64)
+    found = shortest_path(sphere, start, end, ((-1.5, 1.5), (-1.8, 1.8)), grid=64, segments=64)
     assert found.certified.all() and not found.border.any()
     torch.testing.assert_close(found.length, sphere.distance(start, end), rtol=1e-6, atol=0)
     assert found.error.max() < 1e-6
@@ -68,7 +67,7 @@ def test_sphere() -> None:
 def test_half_plane_which_has_no_embedding() -> None:
     plane = HyperbolicHalfPlane()
     start, end = uniform(((-1.0, 1.0), (0.3, 2.0)), 8)
-    found = reference(plane, start, end, ((-2.0, 2.0), (0.1, 3.0)), grid=64, segments=64)
+    found = shortest_path(plane, start, end, ((-2.0, 2.0), (0.1, 3.0)), grid=64, segments=64)
     assert found.converged.all()
     torch.testing.assert_close(found.length, plane.distance(start, end), rtol=1e-6, atol=0)
     assert found.error.max() < 1e-6
@@ -76,7 +75,7 @@ def test_half_plane_which_has_no_embedding() -> None:
 
 def test_shortest_of_two_competing_geodesics() -> None:
     start, end = torch.tensor([[-2.0, 0.0]]), torch.tensor([[2.0, 0.0]])
-    found = reference(hills, start, end, ((-3.0, 3.0), (-3.0, 3.0)), grid=64)
+    found = shortest_path(hills, start, end, ((-3.0, 3.0), (-3.0, 3.0)), grid=64)
     assert found.certified.all() and found.error.item() < 1e-6
     local = geodesic(hills, start, end)
     assert local.converged.all() and local.length.item() > 1.01 * found.length.item()
@@ -91,7 +90,7 @@ def test_badly_conditioned_metric_is_not_certified_where_no_edge_follows_its_wea
     J = torch.stack((weak, 20 * torch.stack((-weak[1], weak[0]))))
     start, end = uniform(SQUARE, 8)
     start[0], end[0] = 0.03 - 1.5 * weak, 0.03 + 1.5 * weak
-    found = reference(lambda z: z @ J.T, start, end, ((-2.0, 2.0), (-2.0, 2.0)), grid=96, segments=32)
+    found = shortest_path(lambda z: z @ J.T, start, end, ((-2.0, 2.0), (-2.0, 2.0)), grid=96, segments=32)
     torch.testing.assert_close(found.length, ((end - start) @ J.T).norm(dim=1), rtol=1e-9, atol=0)
     assert found.converged.all() and found.error.max() < 1e-9
     assert found.graph_length[0] > 1.15 * found.length[0]
@@ -101,7 +100,7 @@ def test_badly_conditioned_metric_is_not_certified_where_no_edge_follows_its_wea
 def test_not_above_the_local_solver_and_the_same_both_ways() -> None:
     f = decoder()
     start, end = uniform(SQUARE, 6, seed=1)
-    found, back = (reference(f, *ends, ((-2.0, 2.0),) * 2, grid=64) for ends in ((start, end), (end, start)))
+    found, back = (shortest_path(f, *ends, ((-2.0, 2.0),) * 2, grid=64) for ends in ((start, end), (end, start)))
     assert found.converged.all() and found.error.max() < 1e-4
     assert (found.length <= geodesic(f, start, end).length * (1 + 1e-6)).all()
     torch.testing.assert_close(found.length, back.length, rtol=1e-6, atol=0)
@@ -112,7 +111,7 @@ def test_scale_of_the_generator_changes_nothing_else(scale: float) -> None:
     f = decoder().double()
     start, end = uniform(SQUARE, 3)
     one, other = (
-        reference(g, start, end, ((-2.0, 2.0),) * 2, grid=64, segments=64) for g in (f, lambda z: scale * f(z))
+        shortest_path(g, start, end, ((-2.0, 2.0),) * 2, grid=64, segments=64) for g in (f, lambda z: scale * f(z))
     )
     torch.testing.assert_close(other.length, scale * one.length, rtol=1e-6, atol=0)
     torch.testing.assert_close(other.graph_length, scale * one.graph_length, rtol=1e-5, atol=0)
@@ -121,7 +120,7 @@ def test_scale_of_the_generator_changes_nothing_else(scale: float) -> None:
 
 def test_path_that_meets_the_side_of_the_box_is_told() -> None:
     start, end = torch.tensor([[-2.0, 1.0], [-0.1, 0.8]]), torch.tensor([[2.0, 1.0], [0.1, 0.8]])
-    found = reference(HyperbolicHalfPlane(), start, end, ((-3.0, 3.0), (0.5, 1.2)), grid=64, segments=32)
+    found = shortest_path(HyperbolicHalfPlane(), start, end, ((-3.0, 3.0), (0.5, 1.2)), grid=64, segments=32)
     assert found.border.tolist() == [True, False]
 
 
@@ -129,11 +128,11 @@ def test_ends_that_are_equal_and_ends_in_one_cell() -> None:
     start = torch.tensor([[0.1, 0.2], [0.1, 0.2], [0.1, 0.2]], dtype=torch.float64)
     end = start + torch.tensor([[0.0, 0.0], [1e-4, 2e-4], [0.7, 0.3]], dtype=torch.float64)
     before = start.clone()
-    found = reference(Sphere(), start, end, SQUARE, grid=64, segments=64)
+    found = shortest_path(Sphere(), start, end, SQUARE, grid=64, segments=64)
     assert torch.equal(start, before)
     assert found.converged.all() and found.length[0] == 0 and found.error[0] == 0
     torch.testing.assert_close(found.length[1:], Sphere().distance(start, end)[1:], rtol=1e-6, atol=0)
-    still = reference(Sphere(), start[:1], end[:1], SQUARE, grid=64, segments=64)
+    still = shortest_path(Sphere(), start[:1], end[:1], SQUARE, grid=64, segments=64)
     assert still.converged.all() and still.length.item() == 0
 
 
@@ -152,13 +151,36 @@ def test_ends_that_are_equal_and_ends_in_one_cell() -> None:
 )
 def test_bad_input_is_named(k: int, box: tuple, settings: dict[str, int], match: str) -> None:
     with pytest.raises(ValueError, match=match):
-        reference(EuclideanSpace(), torch.full((1, k), 0.5), torch.zeros(1, k), box, **settings)
+        shortest_path(EuclideanSpace(), torch.full((1, k), 0.5), torch.zeros(1, k), box, **settings)
+
+
+def test_the_box_is_the_manifolds_where_none_is_given() -> None:
+    start, end = uniform(SQUARE, 2)
+    space = LatentSpace(decoder(), box=((-2.0, 2.0), (-2.0, 2.0)))
+    found = shortest_path(space, start, end, grid=32, segments=32)
+    given = shortest_path(space, start, end, space.box, grid=32, segments=32)
+    assert torch.equal(found.points, given.points)
+    with pytest.raises(ValueError, match="box must be given"):
+        shortest_path(decoder(), start, end)
+
+
+def test_shortest_paths_and_geodesics_are_curves() -> None:
+    start, end = uniform(SQUARE, 2)
+    found = shortest_path(Sphere(), start, end, SQUARE, grid=64, segments=64), geodesic(Sphere(), start, end)
+    t = torch.linspace(0, 1, 5, dtype=torch.float64)
+    for curves in found:
+        assert isinstance(curves, Curves)
+        torch.testing.assert_close(curves.curve(t), Sphere().curve(start, end, t), rtol=0, atol=1e-4)
+        torch.testing.assert_close(curves.energy, curves.length.square(), rtol=1e-4, atol=0)
+        z = curves.points.flatten(0, 1)[:, 0].abs().reshape(2, -1).amax(1)
+        torch.testing.assert_close(curves.log_cond, -z.cos().log(), rtol=0, atol=1e-3)
+        assert curves.worst.shape == (2, 2)
 
 
 def test_metric_that_is_not_finite_is_told() -> None:
     ends = torch.ones(2, 1, 2)
     with pytest.raises(ValueError, match="not finite"):
-        reference(HyperbolicHalfPlane(), ends[0], ends[1] + 0.1, ((0.0, 2.0), (-1.0, 2.0)), grid=64)
+        shortest_path(HyperbolicHalfPlane(), ends[0], ends[1] + 0.1, ((0.0, 2.0), (-1.0, 2.0)), grid=64)
 
 
 def test_a_ridge_that_only_the_finer_grid_sees_is_no_error() -> None:
@@ -168,12 +190,15 @@ def test_a_ridge_that_only_the_finer_grid_sees_is_no_error() -> None:
         return torch.stack((z[:, 0], z[:, 1], 2 * ((z[:, 0] - 1 / 128) / 1e-3).tanh()), 1)
 
     start, end = torch.tensor([[-0.5, 0.1]]), torch.tensor([[0.5, 0.1]])
-    found = reference(wall, start, end, ((-1.0, 1.0), (-1.0, 1.0)), grid=64, segments=32)
+    found = shortest_path(wall, start, end, ((-1.0, 1.0), (-1.0, 1.0)), grid=64, segments=32)
     assert found.length.isfinite().all()
 
 
 def test_a_curve_much_longer_than_its_path_on_the_graph_is_not_certified() -> None:
     one = torch.ones(3, dtype=torch.float64)
     graph_length = torch.tensor([1.05, 0.9, 1.2], dtype=torch.float64)
-    found = Reference(torch.zeros(3, 9, 2), one, 0 * one, one.bool(), ~one.bool(), graph_length)
+    found = ShortestPaths(
+        points=torch.zeros(3, 9, 2), length=one, energy=one, error=0 * one, converged=one.bool(), border=~one.bool(),
+        graph_length=graph_length,
+    )  # fmt: skip
     assert found.certified.tolist() == [True, False, False]

@@ -17,8 +17,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from pullback.geodesics import METHODS as SOLVERS
-from pullback.geodesics import Geodesics, geodesic
-from pullback.geodesics.shortest import Reference
+from pullback.geodesics import Geodesics, ShortestPaths, geodesic
 from pullback.study import workers
 from pullback.study.errors import CheckpointError
 from pullback.study.solvers import runs as comparison
@@ -124,7 +123,7 @@ def test_a_comparison_holds_what_the_solvers_return(here: Path) -> None:
         alone = geodesic(p.generator, p.start[:2], p.end[:2], segments=16)
         found = done[name].found["few"]
         for field in fields(Geodesics):
-            if field.name != "seconds":
+            if field.name not in ("seconds", "manifold"):
                 assert torch.equal(getattr(found, field.name), getattr(alone, field.name)), field.name
         assert found.seconds > 0 and done[name].seconds > 0
         assert len(done[name].found["straight"].length) == 3
@@ -200,12 +199,13 @@ def test_the_search_box_holds_data_and_end_points_with_a_margin() -> None:
 def curves(length: list[float], converged: list[bool], seconds: float = 1.0, iterations: int = 5) -> Geodesics:
     n, values = len(length), torch.tensor(length, dtype=torch.float64)
     return Geodesics(
-        torch.zeros(n, 2, 2), values, values**2, torch.tensor(converged), values, torch.full((n,), iterations),
-        seconds, values, torch.zeros(n, 2),
+        points=torch.zeros(n, 2, 2), length=values, energy=values**2, converged=torch.tensor(converged),
+        criterion=values, iterations=torch.full((n,), iterations), tried=torch.ones(n, dtype=torch.int64),
+        seconds=seconds,
     )  # fmt: skip
 
 
-def optimum(length: list[float]) -> Reference:
+def optimum(length: list[float]) -> ShortestPaths:
     values = torch.tensor(length, dtype=torch.float64)
     given: dict[str, Any] = {
         "length": values,
@@ -213,7 +213,8 @@ def optimum(length: list[float]) -> Reference:
         "points": torch.zeros(len(length), 3, 2, dtype=torch.float64),
         "converged": torch.ones(len(length), dtype=torch.bool),
     }
-    return Reference(**{field.name: given.get(field.name, 0 * values) for field in fields(Reference)})
+    names = [field.name for field in fields(ShortestPaths) if field.name != "manifold"]
+    return ShortestPaths(**{name: given.get(name, 0 * values) for name in names})
 
 
 def compared(found: dict[str, Geodesics], length: list[float]) -> Compared:

@@ -16,8 +16,8 @@ The spline, and not the chain of straight segments, because its error falls as n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,46 +48,69 @@ class Solution(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Length, energy and largest log-condition number of the metric's root on the way, each (B,), and where that is
-    met, (B, k). NaN for a curve on which the metric is not finite."""
+    """Length and energy, (B,) each; NaN for a curve on which the metric is not finite."""
 
     length: Tensor
     energy: Tensor
-    log_cond: Tensor
-    worst: Tensor
 
 
-@dataclass(frozen=True)
-class Geodesics:
-    """A batch of B curves between pairs of points; all tensors but `converged` and `iterations` are float64.
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """A batch of B curves between pairs of points; all tensors but flags and counts are float64.
 
     Attributes
     ----------
-    points : (B, n + 1, k) the knots at t = 0, 1/n, ..., 1, the end points included.
+    points : (B, n + 1, k) the knots at t = 0, 1/n, ..., 1, the end points included, in latent units.
     length, energy : (B,) as the module defines them.
-    converged : (B,) bool, True exactly where the solver's scale-free criterion held and the length is finite.
-    criterion : (B,) the criterion's last value, as the solver defines it; NaN where nothing was solved.
-    iterations : (B,) int64.
-    seconds : wall-clock time of the solver for the whole batch, without the measurement of length and energy.
-    log_cond, worst : (B,) the largest log-condition number of the Jacobian met on the way, +inf where it is rank
-        deficient, and (B, k) the point where it is.
+    manifold : where the curves lie; None for curves that were read from a file.
     """
 
     points: Tensor
     length: Tensor
     energy: Tensor
-    converged: Tensor
-    criterion: Tensor
-    iterations: Tensor
-    seconds: float
-    log_cond: Tensor
-    worst: Tensor
+    manifold: Manifold | None = field(default=None, repr=False, compare=False)
 
     def curve(self, t: Tensor) -> Tensor:
         """The curves at times t (T,) in [0, 1], as (B, T, k)."""
         if t.ndim != 1 or not bool(((t >= 0) & (t <= 1)).all()):
             raise ValueError(f"t must be a tensor (T,) of times in [0, 1]; got shape {tuple(t.shape)}: {t}")
         return interpolate(self.points, t)
+
+    @property
+    def log_cond(self) -> Tensor:
+        """(B,) the largest log-condition number of the Jacobian on the way, +inf where it is rank deficient."""
+        return self._conditioning[0]
+
+    @property
+    def worst(self) -> Tensor:
+        """(B, k) the point of the way where the condition number is largest."""
+        return self._conditioning[1]
+
+    @cached_property
+    def _conditioning(self) -> tuple[Tensor, Tensor]:
+        if self.manifold is None:
+            raise ValueError("these curves were read from a file, without their manifold: use conditioning(f, points)")
+        return conditioning(self.manifold, self.points)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geodesics(Curves):
+    """What `geodesic` returns: curves, and what their solver says of them.
+
+    Attributes
+    ----------
+    converged : (B,) bool, True exactly where the solver's scale-free criterion held and the length is finite.
+    criterion : (B,) the criterion's last value, as the solver defines it; NaN where nothing was solved.
+    iterations : (B,) int64.
+    tried : (B,) int64, how many first curves were tried; the shortest of their outcomes is returned.
+    seconds : wall-clock time of the whole call.
+    """
+
+    converged: Tensor
+    criterion: Tensor
+    iterations: Tensor
+    tried: Tensor
+    seconds: float
 
 
 def interpolate(points: Tensor, t: Tensor, derivative: int = 0) -> Tensor:
@@ -114,7 +137,7 @@ def segment(start: Tensor, end: Tensor, segments: int) -> Tensor:
 
 
 def measure(f: Manifold | Generator, points: Tensor) -> Measured:
-    """Length, energy and conditioning of the curves with knots points (B, n + 1, k).
+    """Length and energy of the curves with knots points (B, n + 1, k).
 
     On at least PANELS panels, of NODES nodes each, and on twice as many as long as that changes a curve's length by
     more than SETTLED, up to FINEST.
@@ -138,22 +161,28 @@ def _integrate(manifold: Manifold, points: Tensor, panels: int) -> Measured:
     nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(NODES))
     t = ((torch.arange(panels)[:, None] + (nodes + 1) / 2) / panels).flatten()
     z, velocity = (interpolate(points, t, derivative).flatten(0, 1) for derivative in (0, 1))
-    parts = zip(z.split(POINTS), velocity.split(POINTS), strict=True)
-    values = torch.cat([_speed_and_condition(manifold, *part) for part in parts]).unflatten(0, (len(points), len(t)))
-    speed, condition = values.unbind(-1)
-    weights = (weights / (2 * panels)).repeat(panels).to(points.device)
-    largest, at = condition.max(1)
-    worst = z.unflatten(0, speed.shape)[torch.arange(len(points)), at]
-    return Measured(speed @ weights, speed.square() @ weights, largest, worst)
-
-
-def _speed_and_condition(manifold: Manifold, z: Tensor, v: Tensor) -> Tensor:
-    """Speeds of v (n, k) at z (n, k) and log-condition numbers there, as (n, 2); NaN where the metric is not finite."""
-    values = torch.full((len(z), 2), torch.nan, dtype=z.dtype, device=z.device)
     with torch.no_grad():
-        root = manifold.root(z)
-        good = root.flatten(1).isfinite().all(1)
-        A = root[good]
-        values[good, 0] = (A @ v[good][..., None]).squeeze(-1).norm(dim=1)
-        values[good, 1] = log_cond(singular_values(A))
+        squared = [manifold.speed_squared(*part) for part in zip(z.split(POINTS), velocity.split(POINTS), strict=True)]
+    speed = torch.cat(squared).sqrt().unflatten(0, (len(points), len(t)))
+    weights = (weights / (2 * panels)).repeat(panels).to(points.device)
+    return Measured(speed @ weights, speed.square() @ weights)
+
+
+@torch.no_grad()
+def conditioning(f: Manifold | Generator, points: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest log-condition number (B,) of the metric's root at the knots points (B, n + 1, k) and at the
+    segments' middles, +inf where the root is rank deficient and NaN where it is not finite; the point (B, k) there."""
+    manifold, points = as_manifold(f), points.to(torch.float64)
+    z = interpolate(points, torch.linspace(0, 1, 2 * points.shape[1] - 1, dtype=torch.float64))
+    values = torch.cat([_log_cond(manifold, part) for part in z.flatten(0, 1).split(POINTS)]).unflatten(0, z.shape[:2])
+    largest, at = values.max(1)
+    return largest, z[torch.arange(len(z)), at]
+
+
+def _log_cond(manifold: Manifold, z: Tensor) -> Tensor:
+    """Log-condition numbers (n,) at the points z (n, k); NaN where the metric is not finite."""
+    values = torch.full_like(z[:, 0], torch.nan)
+    root = manifold.root(z)
+    good = root.flatten(1).isfinite().all(1)
+    values[good] = log_cond(singular_values(root[good]))
     return values

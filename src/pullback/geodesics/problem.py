@@ -3,8 +3,8 @@
 Which method? `newton`, the default, for nearly everything. `graph` where only data on the way count, and a global
 path at low accuracy is enough. `georce` where the metric is known but not the embedding, and first derivatives of it
 are all there is. `bvp` and `fixed_point` on smooth metrics, for a few pairs. `spline` and `network` for generators
-that are not differentiable twice. `straight` is the baseline. In two dimensions, `reference` gives the shortest path
-of all, not only a geodesic near the straight line, at a hundred times the cost.
+that are not differentiable twice. `straight` is the baseline. In two dimensions, `shortest_path` gives the shortest
+path of all, not only a geodesic near the straight line, at a hundred times the cost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..geometry.derivatives import Generator
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
 from . import bvp, fixed_point, georce, graph, network, newton, spline, straight
-from .curves import Geodesics, Measured, Solution, measure
+from .curves import Geodesics, Solution, measure
 
 METHODS: dict[str, Callable[..., Solution]] = {
     "newton": newton.solve,
@@ -56,22 +56,22 @@ def geodesic(
     known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     if unknown := [name for name in settings if name not in known]:
         raise ValueError(f"method {method!r} has no setting {', '.join(unknown)}; its settings are {', '.join(known)}")
+    began = time.perf_counter()
     start, end = end_points(start, end)
     manifold = as_manifold(f)
     check_domain(manifold, torch.cat((start, end)))
     moving = (start != end).any(1)
-    began = time.perf_counter()
     with torch.no_grad():
         solved = METHODS[method](manifold, start[moving], end[moving], **settings) if moving.any() else None
-    seconds = time.perf_counter() - began
     solution = _with_still(solved, start, moving)
-    found = measure(manifold, solution.points)
-    _report_singular(found)
-    converged = solution.converged & found.length.isfinite()
-    return Geodesics(
-        solution.points, found.length, found.energy, converged, solution.criterion, solution.iterations, seconds,
-        found.log_cond, found.worst,
+    measured = measure(manifold, solution.points)
+    found = Geodesics(
+        points=solution.points, length=measured.length, energy=measured.energy, manifold=manifold,
+        converged=solution.converged & measured.length.isfinite(), criterion=solution.criterion,
+        iterations=solution.iterations, tried=moving.long(), seconds=time.perf_counter() - began,
     )  # fmt: skip
+    _report_singular(found)
+    return found
 
 
 def end_points(start: Tensor, end: Tensor, name: str = "end") -> tuple[Tensor, Tensor]:
@@ -134,7 +134,7 @@ def check_domain(manifold: Manifold, z: Tensor) -> None:
             )
 
 
-def _report_singular(found: Measured) -> None:
+def _report_singular(found: Geodesics) -> None:
     """Warnings if the metric is not finite, or the Jacobian's condition number exceeds SINGULAR, on the way."""
     if (broken := found.log_cond.isnan()).any():
         warnings.warn(

@@ -50,7 +50,7 @@ from torch import Tensor
 from ..geometry.derivatives import Generator
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
-from .curves import POINTS, interpolate, measure
+from .curves import POINTS, Curves, interpolate, measure
 from .newton import refine
 from .problem import end_points
 
@@ -69,14 +69,12 @@ Array = NDArray[np.float64]
 Nodes = NDArray[np.int32]
 
 
-@dataclass(frozen=True)
-class Reference:
-    """The shortest curves found between B pairs of points; float64 but for the flags.
+@dataclass(frozen=True, kw_only=True)
+class ShortestPaths(Curves):
+    """What `shortest_path` returns: the shortest curves found, and how much speaks for them.
 
     Attributes
     ----------
-    points : (B, n + 1, 2) the knots at t = 0, 1/n, ..., 1, the end points included.
-    length : (B,) as `result.measure` defines it.
     error : (B,) relative difference between the two shortest lengths from different grids.
     converged : (B,) bool, whether the polish converged; where not, `length` is that of the curve it was left with.
     border : (B,) bool, whether the curve comes within a step of the box's sides, or leaves it.
@@ -84,8 +82,6 @@ class Reference:
         too long by the bias of its directions (see the module).
     """
 
-    points: Tensor
-    length: Tensor
     error: Tensor
     converged: Tensor
     border: Tensor
@@ -93,37 +89,40 @@ class Reference:
 
     @property
     def certified(self) -> Tensor:
-        """(B,) bool: what is not so should not be scored against; see the module's criterion."""
+        """(B,) bool: a curve that is not certified should not be scored against; see the module's criterion."""
         alike = (self.graph_length <= (1 + BIAS) * self.length) & (self.graph_length >= (1 - MISSED) * self.length)
         return self.converged & (self.error <= AGREE) & alike
 
 
-def reference(
+def shortest_path(
     f: Manifold | Generator,
     start: Tensor,
     end: Tensor,
-    box: Sequence[Sequence[float]],
+    box: Sequence[Sequence[float]] | None = None,
     *,
     grid: int = 256,
     reach: int = 8,
     segments: int = 256,
-) -> Reference:
+) -> ShortestPaths:
     """The shortest curves within the box ((x_min, x_max), (y_min, y_max)) from start (B, 2) to end (B, 2).
 
-    f is a manifold or a generator, as for `geodesic`. The first two grids have grid / 2 and grid steps a side, the
-    others, where they are needed, 3 grid / 4 and 5 grid / 4; `reach` is the largest offset of an edge, in steps;
-    `segments` those of the curves, which should resolve the surface. The box must hold the paths, so it should be
-    wider than that of the end points.
+    f is a manifold or a generator, as for `geodesic`; without a box, the manifold's own is taken. The box must hold the
+    paths, so it should be wider than that of the end points. The first two grids have grid / 2 and grid steps a side,
+    the others, where they are needed, 3 grid / 4 and 5 grid / 4; `reach` is the largest offset of an edge, in steps;
+    `segments` are those of the curves, which should resolve the surface.
 
     ValueError for end points that are not two-dimensional or lie outside the box, a box or settings that are not as
-    stated, and a metric that is not finite on a grid.
+    stated, no box at all, and a metric that is not finite on a grid.
     """
     manifold = as_manifold(f)
     start, end = end_points(start, end)
+    box = manifold.box if box is None else box
+    if box is None:
+        raise ValueError("box must be given, ((x_min, x_max), (y_min, y_max)), as the manifold has none of its own")
     limits = torch.as_tensor(box, dtype=torch.float64, device=start.device)
     if start.shape[1] != 2 or limits.shape != (2, 2) or not bool((limits[:, 0] < limits[:, 1]).all()):
         raise ValueError(
-            f"the reference is for two dimensions, with box ((x_min, x_max), (y_min, y_max)); got end points of shape "
+            f"shortest_path is for two dimensions, with box ((x_min, x_max), (y_min, y_max)); got end points of shape "
             f"{tuple(start.shape)} and box {box}"
         )
     if reach < 1 or segments < 8 or grid % 4 or grid < 4 * reach:
@@ -159,7 +158,11 @@ def reference(
     error = torch.where(length > 0, best[:, 1] / length - 1, 0.0)
     edge = (high - low) / grid
     border = ((points < low + edge) | (points > high - edge)).flatten(1).any(1)
-    return Reference(points, length, error, converged, border, graph_length)
+    energy = torch.cat([measure(manifold, part).energy for part in points.split(TOGETHER)])
+    return ShortestPaths(
+        points=points, length=length, energy=energy, manifold=manifold, error=error, converged=converged,
+        border=border, graph_length=graph_length,
+    )  # fmt: skip
 
 
 def _polish(manifold: Manifold, pair: Tensor, curves: Tensor, segments: int) -> tuple[Tensor, ...]:

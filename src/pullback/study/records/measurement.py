@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ...geodesics import geodesic, invert
 from ...geodesics.curves import interpolate, segment
-from ...geodesics.shortest import reference
+from ...geodesics.shortest import shortest_path
 from ...geometry import Box, LatentMap, LatentSpace, jacobian, latent_map, log_det, singular_values
 from .. import data
 from ..models import Classifier
@@ -155,7 +155,7 @@ def _geodesics(p: Problem, z: Tensor, judge: Classifier, sparsity: Sparsity, ima
     """Straight lines and geodesics between all pairs of points z (n, 2)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of end points outside the data, and of singular metrics: both are recorded
-        optimum = reference(p.generator, p.start, p.end, search_box(p), grid=GRID, segments=SEGMENTS)
+        optimum = shortest_path(p.generator, p.start, p.end, search_box(p), grid=GRID, segments=SEGMENTS)
         found = {name: geodesic(p.generator, p.start, p.end, method=m, **kw) for name, (m, kw) in METHODS.items()}
         straight = geodesic(p.generator, p.start, p.end, method="straight")
     path = along(p, optimum)

@@ -29,9 +29,8 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from ... import geodesics, geometry
-from ...geodesics import Geodesics, geodesic
+from ...geodesics import Geodesics, ShortestPaths, geodesic, shortest_path
 from ...geodesics.curves import interpolate
-from ...geodesics.shortest import Reference, reference
 from ...geometry import Box, jacobian, log_cond, log_det, singular_values
 from ..checkpoints import code_hash, digest
 from ..errors import CheckpointError
@@ -101,7 +100,7 @@ class Compared:
 
     start: Tensor
     end: Tensor
-    optimum: Reference
+    optimum: ShortestPaths
     seconds: float
     found: dict[str, Geodesics]
 
@@ -173,7 +172,7 @@ def compare(
     run(tasks.values(), progress)
     done = {}
     for model, p in problems.items():
-        optimum, seconds = read(tasks[model, "reference"], Reference)
+        optimum, seconds = read(tasks[model, "reference"], ShortestPaths)
         found = {m.name: read(tasks[model, m.name], Geodesics)[0] for m in methods}
         done[model] = Compared(p.start.double(), p.end.double(), optimum, seconds, found)
     return done
@@ -219,11 +218,12 @@ def _solve_and_write(task: Task) -> None:
         geodesic(task.generator, task.start[:1], task.end[:1])  # what torch loads at first use is not the solver's time
         began = time.perf_counter()
         if task.solver == "reference":
-            found: Any = reference(task.generator, task.start, task.end, **task.settings)
+            found: Any = shortest_path(task.generator, task.start, task.end, **task.settings)
         else:
             found = geodesic(task.generator, task.start, task.end, method=task.solver, **task.settings)
     seconds = time.perf_counter() - began
-    tensors = {field.name: torch.as_tensor(getattr(found, field.name)).contiguous() for field in fields(found)}
+    names = [field.name for field in fields(found) if field.name != "manifold"]
+    tensors = {name: torch.as_tensor(getattr(found, name)).contiguous() for name in names}
     write_atomically(task.path, save(tensors | {"wall": torch.tensor(seconds, dtype=torch.float64)}))
     say(f"{task.model} {seconds}")
 
@@ -338,7 +338,7 @@ def failures(table: pd.DataFrame, count: int = 3) -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------------ the premise
 
 
-def along(problem: Problem, optimum: Reference, samples: int = 129) -> pd.DataFrame:
+def along(problem: Problem, optimum: ShortestPaths, samples: int = 129) -> pd.DataFrame:
     """What a solver meets along the certified paths: one row a pair. Variation is a path's total variation, the sum of
     all rises and falls; infinite, as the extremes, where J is rank deficient."""
     z = interpolate(optimum.points, torch.linspace(0, 1, samples, dtype=torch.float64))
