@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from pullback.study.models import CLASSIFIER, DAE, GAN, HEALTHY_GANS, REPORT, STUDY, VAE, ModelSpec, get_spec
 from pullback.study.models.dae import corrupt
-from pullback.study.models.mlp import bernoulli_loss
+from pullback.study.models.losses import bernoulli_loss
 
 
 def noise(seed: int = 0) -> torch.Generator:
@@ -51,8 +51,16 @@ def test_an_unknown_name_is_refused_with_the_valid_ones() -> None:
     [
         ({"family": "flow"}, "unknown family 'flow'.*vae, dae, gan"),
         ({"activation": "relu"}, "unknown activation 'relu'.*tanh, sigmoid"),
-        ({"latent_dim": 0}, "positive"),
-        ({"hidden": (8, 0)}, "positive"),
+        ({"latent_dim": 0}, "latent_dim must be a whole number from 1"),
+        ({"latent_dim": 2.0}, "latent_dim must be a whole number from 1"),
+        ({"hidden": (8, 0)}, "each width of hidden must be a whole number from 1"),
+        ({"hidden": (8, True)}, "each width of hidden"),
+        ({"hidden": (8, 4, 2)}, "hidden must be a pair"),
+        ({"hidden": [8, 4]}, "hidden must be a pair"),
+        ({"family": ["vae"]}, "unknown family"),
+        ({"family": "gan", "r1": float("nan")}, "r1 must be a number"),
+        ({"family": "gan", "r1": -1.0}, "r1 must be a number"),
+        ({"family": "gan", "discriminator_batch_norm": 1}, "discriminator_batch_norm must be True or False"),
         ({"r1": 1.0}, "a GAN's settings; this is a vae"),
         ({"discriminator_batch_norm": False}, "a GAN's settings; this is a vae"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from pullback.study import plots
 from pullback.study.models import CLASSIFIER, REPORT, ModelSpec
 from pullback.study.notebook import Study
 from pullback.study.paths import FIGURES
-from pullback.study.profiles import PROFILES, get_profile
+from pullback.study.profiles import PROFILES, check_parameters, get_profile
 from pullback.study.records.quantities import GAN_BOX
 from pullback.study.training import Trained, TrainingSettings
 
@@ -31,13 +33,53 @@ def untrained(spec: ModelSpec) -> Trained:
 
 def test_an_unknown_profile_is_refused_with_the_valid_ones() -> None:
     for refuse in (get_profile, lambda name: Study("04_jacobian_maps", name)):
-        with pytest.raises(ValueError, match="unknown profile 'tiny'; the profiles are paper, smoke"):
+        with pytest.raises(ValueError, match="unknown profile 'tiny'; valid: paper, smoke"):
             refuse("tiny")
 
 
-def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(RuntimeError, match="abacus"):
-        Study("04_jacobian_maps", "smoke", device="abacus")
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("seed", "../../x", "whole number from 0 to 4294967295, got '../../x'"),
+        ("seed", "abc", "whole number"),
+        ("seed", 1e400, "whole number.*got inf"),
+        ("seed", float("nan"), "whole number.*got nan"),
+        ("seed", 3.0, "whole number.*got 3.0"),
+        ("seed", True, "whole number.*got True"),
+        ("seed", None, "whole number"),
+        ("seed", -1, "whole number.*got -1"),
+        ("seed", 2**32, "whole number"),
+        pytest.param("seed", 10**5000, "whole number.*an integer of 16610 bits", id="5001 digits"),
+        ("device", "gpu", "unknown device 'gpu'; valid: auto, cpu"),
+        ("device", "cuda:99", "device 'cuda:99'.*auto, cpu"),
+        ("device", "", "unknown device ''"),
+        ("device", 0, "unknown device 0"),
+        ("profile", "../paper", "unknown profile '../paper'; valid: paper, smoke"),
+        ("profile", ["paper"], "unknown profile"),
+        ("profile", None, "unknown profile None"),
+    ],
+)
+def test_parameters_are_refused_before_any_folder_is_made(
+    parameter: str, value: object, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path / "build"))
+    monkeypatch.setenv("PULLBACK_DATA", str(tmp_path / "data"))
+    chosen = {"profile": "smoke", "seed": 0, "device": "cpu"} | {parameter: value}
+    for start in (check_parameters, partial(Study, "04_jacobian_maps")):
+        with pytest.raises(ValueError, match=message):
+            start(**chosen)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_seed_that_is_a_path_never_reaches_a_folders_name() -> None:
+    """`replace` makes profiles too."""
+    with pytest.raises(ValueError, match="whole number"):
+        replace(get_profile("smoke"), seed="../../x")
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_any_seed_in_the_range_is_taken(seed: int) -> None:
+    assert Study("x", "smoke", seed=seed, device="cpu").pairs(untrained(SPECS["vae"])).start.shape == (6, 2)
 
 
 def test_only_paper_writes_into_the_committed_folder(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from pullback.study.errors import DivergenceError
 from pullback.study.models import HEALTHY_GANS, ModelSpec
-from pullback.study.training import Trained, TrainingSettings, choose_device, train
+from pullback.study.training import Epoch, Trained, TrainingSettings, choose_device, train
 
 TINY = {
     "vae": ModelSpec("vae", (8, 4), "tanh"),
@@ -29,7 +29,7 @@ def data(count: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def run(spec: ModelSpec, settings: TrainingSettings = SHORT, count: int = 60, **options) -> Trained:
-    return train(spec, settings, *data(count), **({"device": "cpu", "progress": lambda line: None} | options))
+    return train(spec, settings, *data(count), **({"device": "cpu"} | options))
 
 
 def bits(trained: Trained) -> bytes:
@@ -50,7 +50,7 @@ def test_a_seed_decides_every_bit(spec: ModelSpec) -> None:
 def test_nothing_else_is_touched(spec: ModelSpec) -> None:
     images, labels = data()
     copies, state = (images.clone(), labels.clone()), torch.get_rng_state()
-    train(spec, SHORT, images, labels, device="cpu", progress=lambda line: None)
+    train(spec, SHORT, images, labels, device="cpu")
     assert torch.equal(images, copies[0]) and torch.equal(labels, copies[1])
     assert not images.requires_grad
     assert torch.equal(torch.get_rng_state(), state)
@@ -101,7 +101,7 @@ def test_a_loss_that_is_not_finite_stops_at_once() -> None:
     images, labels = data()
     images[17, 3] = float("nan")
     with pytest.raises(DivergenceError) as error:
-        train(TINY["vae"], SHORT, images, labels, device="cpu", progress=print)
+        train(TINY["vae"], SHORT, images, labels, device="cpu")
     message = str(error.value)
     assert re.search(r"vae-8-4-tanh: the negative ELBO loss is nan at epoch 1, step [123]\.", message)
     assert "images that are not finite" in message
@@ -113,19 +113,36 @@ def test_a_penalty_that_overflows_is_named_by_its_loss_epoch_and_step() -> None:
         run(spec)
 
 
-def test_progress_is_a_few_lines_that_name_the_model_and_its_losses() -> None:
-    lines: list[str] = []
-    trained = run(TINY["gan"], TrainingSettings(epochs=10, batch_size=20), progress=lines.append)
-    assert [re.search(r"epoch +(\d+)/10", line).group(1) for line in lines] == ["2", "4", "6", "8", "10"]
-    assert lines[-1].startswith("gan-8-4-tanh ")
-    assert f"generator {trained.history['generator'][-1]:.3f}" in lines[-1]
+def test_progress_is_told_after_every_epoch() -> None:
+    told: list[Epoch] = []
+    trained = run(TINY["gan"], TrainingSettings(epochs=10, batch_size=20), progress=told.append)
+    assert [(epoch.number, epoch.of) for epoch in told] == [(n, 10) for n in range(1, 11)]
+    assert {name: [epoch.losses[name] for epoch in told] for name in trained.history} == trained.history
+    assert [epoch.number for epoch in told if epoch.milestone] == [2, 4, 6, 8, 10]
+    assert str(told[1]).startswith(f"epoch 2 of 10, discriminator {trained.history['discriminator'][1]:.3f}, generator")
 
 
 def test_devices() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(RuntimeError, match="abacus"):
+    with pytest.raises(ValueError, match="unknown device 'abacus'; valid: auto, cpu"):
         run(TINY["vae"], device="abacus")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0), ("epochs", 1.5), ("epochs", True), ("epochs", "100"), ("epochs", 10**9),
+        ("batch_size", 1), ("batch_size", None), ("batch_size", 1e3),
+        ("learning_rate", 0), ("learning_rate", -0.1), ("learning_rate", 1e400), ("learning_rate", float("nan")),
+        ("learning_rate", "0.01"), ("learning_rate", True),
+        ("betas", 0.5), ("betas", (0.5,)), ("betas", (0.5, 1.0)), ("betas", (-0.1, 0.9)), ("betas", (0.5, "0.99")),
+        ("seed", -1), ("seed", "../../x"), ("seed", 1.0), ("seed", False), ("seed", 2**32),
+    ],
+)
+def test_settings_are_checked_by_type_and_range(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{field} must be|each of {field} must be"):
+        TrainingSettings(**{field: value})
 
 
 def test_one_image_is_refused() -> None:

@@ -23,8 +23,9 @@ from safetensors.torch import save
 from . import data, models, training
 from .errors import CheckpointError
 from .models.spec import ModelSpec
+from .parameters import choose_device
 from .paths import build_root, write_atomically
-from .training import Trained, TrainingSettings, choose_device, train
+from .training import Trained, TrainingSettings, train
 from .workers import job_count, say, side_by_side
 
 
@@ -32,7 +33,7 @@ from .workers import job_count, say, side_by_side
 def source_hash() -> str:
     """Hash of the code, docstrings aside, that decides the weights: training.py and models/ but its list of names."""
     decisive = {*Path(models.__file__).parent.glob("*.py"), Path(training.__file__)}
-    return code_hash(decisive - {Path(models.__file__), Path(models.study.__file__)})
+    return code_hash(decisive - {Path(models.__file__), Path(models.catalogue.__file__)})
 
 
 def code_hash(paths: Iterable[Path]) -> str:
@@ -97,7 +98,8 @@ def read(path: Path, spec: ModelSpec) -> Trained:
 def _train_and_write(spec: ModelSpec, settings: TrainingSettings, sample: bool, device: str) -> None:
     images, labels = data.load("train", sample=sample)
     started = time.perf_counter()
-    trained = train(spec, settings, images, labels, device=device, progress=say)
+    trained = train(spec, settings, images, labels, device=device,
+                    progress=lambda epoch: epoch.milestone and say(f"{spec.name:<26} {epoch}"))
     provenance = {
         "settings": asdict(settings),
         "data": data.data_hash(sample),

@@ -15,9 +15,9 @@ from ..geodesics import invert
 from . import data, figures
 from .checkpoints import digest, key, train_or_load
 from .models import ModelSpec
-from .profiles import get_profile
+from .profiles import check_parameters
 from .records.quantities import GAN_BOX, Box, percentile_box
-from .training import Trained, TrainingSettings, choose_device, train
+from .training import Trained, TrainingSettings, train
 
 CLASSIFIER_EPOCHS = 10
 
@@ -33,16 +33,17 @@ class Pairs(NamedTuple):
 
 
 class Study:
-    """One notebook's view of the study. Raises ValueError, listing the valid ones, for an unknown profile.
+    """One notebook's view of the study.
 
-    notebook: its name, recorded in the sidecar of every figure.
-    seed: of the trainings and of every draw. device: see `training.choose_device`. Figures of another seed than 0
-    go under the build folder, so that the committed ones stay those of one run.
+    notebook: its name, which the sidecar of every figure records.
+    profile, seed, device: the parameters of every notebook (see `profiles.check_parameters`). The seed decides the
+    trainings and every draw. Figures of another seed than 0 go under the build folder, so that all committed figures
+    are of one run.
     """
 
     def __init__(self, notebook: str, profile: str = "paper", seed: int = 0, device: str = "auto") -> None:
-        choose_device(device)
-        self.notebook, self.profile, self.seed, self.device = notebook, get_profile(profile, seed), seed, device
+        self.profile = check_parameters(profile, seed, device)
+        self.notebook, self.seed, self.device = notebook, seed, device
         self._started = time.perf_counter()
 
     def settings(self, spec: ModelSpec) -> TrainingSettings:
@@ -69,7 +70,7 @@ class Study:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            return train(spec, settings, images, labels, device=self.device, progress=lambda line: None)
+            return train(spec, settings, images, labels, device=self.device)
         finally:
             torch.set_num_threads(threads)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from . import parameters
 from .paths import FIGURES, RESULTS, build_root
 
 
@@ -29,6 +30,9 @@ class Profile:
     sizes: tuple[int, ...]  # training sets of the sweep, besides the whole one
     resamples: int  # of a bootstrap
     seed: int = 0  # of trainings and draws
+
+    def __post_init__(self) -> None:
+        parameters.seed(self.seed)
 
     @property
     def figures(self) -> Path:
@@ -61,8 +65,19 @@ PROFILES = {
 
 
 def get_profile(name: str, seed: int = 0) -> Profile:
-    """The profile called `name`, with another seed if one is given. Raises ValueError, listing the valid names, for an
-    unknown one."""
-    if name not in PROFILES:
-        raise ValueError(f"unknown profile {name!r}; the profiles are {', '.join(PROFILES)}")
-    return replace(PROFILES[name], seed=seed)
+    """The profile called `name`, with another seed if one is given.
+
+    Raises ValueError, saying what is valid, for an unknown name or a seed that is no whole number from 0 to 2^32 - 1.
+    """
+    return replace(PROFILES[parameters.one_of("profile", name, PROFILES)], seed=seed)
+
+
+def check_parameters(profile: str = "paper", seed: int = 0, device: str = "auto") -> Profile:
+    """The profile that the three parameters of every notebook choose. Nothing is made or read.
+
+    Raises ValueError, saying what is valid, for an unknown profile, a seed that is no whole number from 0 to 2^32 - 1,
+    or a device that this machine does not have.
+    """
+    chosen = get_profile(profile, seed)
+    parameters.choose_device(device)
+    return chosen

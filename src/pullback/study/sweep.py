@@ -185,7 +185,7 @@ def train_item(task: Task, progress: Callable[[str], None]) -> bytes:
     started = time.perf_counter()
     images, labels = training_set(task.profile, item)
     trained = train(item.spec, chosen, images, labels, device="cpu",
-                    progress=lambda line: progress(line.replace(item.spec.name, name, 1)))
+                    progress=lambda epoch: epoch.milestone and progress(f"{name:<34} {epoch}"))
     return checkpoints.encode(trained, {
         "settings": asdict(chosen),
         "data": f"{data.data_hash(task.profile.sample)}, {item.images} images",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from . import parameters
 from .errors import DivergenceError
 from .models.spec import ModelSpec
+from .parameters import choose_device
+
+RECIPE = 1  # the version of what turns a specification, settings and data into weights: see recipes.py
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,14 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 2 or not self.learning_rate > 0:
-            raise ValueError(f"epochs >= 1, batch_size >= 2 and learning_rate > 0 are needed; got {self}")
+        parameters.whole("epochs", self.epochs, 1, 1_000_000)
+        parameters.whole("batch_size", self.batch_size, 2, 1_000_000)
+        parameters.real("learning_rate", self.learning_rate, 1e-12, 1e6)
+        if not isinstance(self.betas, tuple) or len(self.betas) != 2:
+            raise ValueError(f"betas must be a pair of numbers, as in (0.5, 0.99), got {self.betas!r}")
+        for beta in self.betas:
+            parameters.real("each of betas", beta, 0, 1 - 1e-12)
+        parameters.seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,21 @@ class Trained:
     history: dict[str, list[float]]
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA where there is one and the CPU elsewhere; any other name is torch's own. Raises ValueError for
-    CUDA where there is none."""
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device {name!r}: torch finds no CUDA here; use 'auto' or 'cpu'")
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+class Epoch(NamedTuple):
+    """What one epoch of a training brought: its number, of how many, and the mean of each loss over its steps."""
+
+    number: int
+    of: int
+    losses: dict[str, float]
+
+    @property
+    def milestone(self) -> bool:
+        """True of about five epochs of a training: enough to tell of one whose losses are all that is shown."""
+        return self.number % max(1, self.of // 5) == 0
+
+    def __str__(self) -> str:
+        losses = ", ".join(f"{name} {loss:.3f}" for name, loss in self.losses.items())
+        return f"epoch {self.number} of {self.of}, {losses}"
 
 
 def train(
@@ -58,13 +76,14 @@ def train(
     labels: Tensor,
     *,
     device: str = "auto",
-    progress: Callable[[str], None] = print,
+    progress: Callable[[Epoch], object] | None = None,
 ) -> Trained:
     """Train the model that `spec` describes on images (n, 784) in [0, 1] and labels (n,).
 
     The data stay in the device's memory and a batch is one indexing operation. On a CPU, and with one thread, the
-    same seed gives the same bits. Raises DivergenceError, at the step where it happens, if a loss is not finite;
-    the images then are what they were and nothing has been written.
+    same seed gives the same bits. `progress` is called after every epoch. Raises ValueError for fewer than two images
+    or an unknown device, and DivergenceError, at the step where it happens, if a loss is not finite; the images then
+    are what they were and nothing has been written.
     """
     if len(images) < 2:
         raise ValueError(f"training needs at least 2 images, got {tuple(images.shape)}")
@@ -75,15 +94,14 @@ def train(
         model = spec.build().to(place)
     noise = torch.Generator(place).manual_seed(settings.seed)
     phases = model.phases()
-    parameters = {name: list(phase.module.parameters()) for name, phase in phases.items()}
+    weights = {name: list(phase.module.parameters()) for name, phase in phases.items()}
     optimizers = {
-        name: torch.optim.Adam(weights, lr=settings.learning_rate, betas=settings.betas, fused=True)
-        for name, weights in parameters.items()
+        name: torch.optim.Adam(tensors, lr=settings.learning_rate, betas=settings.betas, fused=True)
+        for name, tensors in weights.items()
     }
     history: dict[str, list[float]] = {name: [] for name in phases}
     size = min(settings.batch_size, len(images))
     steps = len(images) // size  # the last, smaller batch is left out: batch norm would weigh its few images more
-    started = time.perf_counter()
     for epoch in range(1, settings.epochs + 1):
         order = torch.randperm(len(images), generator=noise, device=place)
         totals = dict.fromkeys(phases, 0.0)
@@ -98,15 +116,13 @@ def train(
                         f"The likely cause: {_likely_cause(settings, images)}."
                     )
                 optimizers[name].zero_grad()
-                loss.backward(inputs=parameters[name])
+                loss.backward(inputs=weights[name])
                 optimizers[name].step()
                 totals[name] += value / steps
         for name, total in totals.items():
             history[name].append(total)
-        if epoch % max(1, settings.epochs // 5) == 0:
-            losses = ", ".join(f"{name} {total:.3f}" for name, total in totals.items())
-            elapsed = time.perf_counter() - started
-            progress(f"{spec.name:<26} epoch {epoch:>3}/{settings.epochs}  {losses}  ({elapsed:.0f} s)")
+        if progress:
+            progress(Epoch(epoch, settings.epochs, totals))
     return Trained(spec, model.cpu().eval(), history)
 
 

@@ -1,4 +1,15 @@
-"""The models of the study, one file a family; `ModelSpec` names, builds and hashes them."""
+"""The models of the study: one family a file, and a specification that names and builds any of them.
+
+spec.py        ModelSpec: a model's family, widths and activation; it names the model and builds it
+catalogue.py   the sixteen models of the study and the classifier, by name
+vae.py         the variational autoencoder
+dae.py         the denoising autoencoder
+gan.py         the generative adversarial network, as printed and healthy
+classifier.py  the judge of the digits that a GAN's samples cover
+mlp.py         the multilayer perceptron that all of these are made of
+losses.py      the loss that VAE and DAE share
+phases.py      what the training loop asks of a model
+"""
 
 from .catalogue import CLASSIFIER, HEALTHY_GANS, REPORT, STUDY, get_spec
 from .classifier import Classifier

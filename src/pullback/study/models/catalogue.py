@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+from .. import parameters
 from .spec import ModelSpec
 
 ARCHITECTURES = tuple(product(((128, 32), (256, 64)), ("tanh", "sigmoid")))
@@ -15,6 +16,4 @@ STUDY = {spec.name: spec for spec in (*REPORT, *HEALTHY_GANS, CLASSIFIER)}
 
 def get_spec(name: str) -> ModelSpec:
     """The study's model called `name`. Raises ValueError, listing the valid names, if there is none."""
-    if name not in STUDY:
-        raise ValueError(f"unknown model {name!r}; the models are {', '.join(STUDY)}")
-    return STUDY[name]
+    return STUDY[parameters.one_of("model", name, STUDY)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
+from .. import parameters
 from .classifier import Classifier
 from .dae import DAE
 from .gan import GAN
@@ -11,6 +13,7 @@ from .mlp import ACTIVATIONS
 from .vae import VAE
 
 FAMILIES = {"vae": VAE, "dae": DAE, "gan": GAN, "classifier": Classifier}
+LARGEST = 100_000  # width of a layer, and latent dimension
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,15 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         for field, valid in (("family", FAMILIES), ("activation", ACTIVATIONS)):
-            if getattr(self, field) not in valid:
-                raise ValueError(f"unknown {field} {getattr(self, field)!r}; the valid ones are {', '.join(valid)}")
-        if self.latent_dim < 1 or min(self.hidden) < 1:
-            raise ValueError(f"sizes must be positive, got hidden={self.hidden}, latent_dim={self.latent_dim}")
+            parameters.one_of(field, getattr(self, field), valid)
+        if not isinstance(self.hidden, tuple) or len(self.hidden) != 2:
+            raise ValueError(f"hidden must be a pair of widths, as in (128, 32), got {self.hidden!r}")
+        for width in self.hidden:
+            parameters.whole("each width of hidden", width, 1, LARGEST)
+        parameters.whole("latent_dim", self.latent_dim, 1, LARGEST)
+        if not isinstance(self.discriminator_batch_norm, bool):
+            raise ValueError(f"discriminator_batch_norm must be True or False, got {self.discriminator_batch_norm!r}")
+        parameters.real("r1", self.r1, 0, sys.float_info.max)
         if self.family != "gan" and (self.r1 or not self.discriminator_batch_norm):
             raise ValueError(f"discriminator_batch_norm and r1 are a GAN's settings; this is a {self.family}")
 

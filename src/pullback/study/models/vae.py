@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .mlp import PIXELS, bernoulli_loss, mlp
+from .losses import bernoulli_loss
+from .mlp import PIXELS, mlp
 from .phases import Phase
 
 

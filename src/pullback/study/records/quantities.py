@@ -14,7 +14,7 @@ from torch.optim.swa_utils import update_bn
 from ...geometry import Box, LatentMap
 from ..figures import quantiles
 from ..models import DAE, GAN, VAE, Classifier
-from ..models.mlp import bernoulli_loss
+from ..models.losses import bernoulli_loss
 
 GAN_BOX: Box = ((-3.0, 3.0), (-3.0, 3.0))
 BADLY_CONDITIONED = 20.0  # condition number of J; the report calls all its VAEs, which reach 15, well conditioned
