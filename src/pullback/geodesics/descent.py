@@ -28,10 +28,9 @@ from torch import Tensor
 
 from ..geometry.manifolds import Manifold
 from .curves import POINTS, Solution, segment
+from .line_search import backtrack, sufficient
 
 MEMORY = 10
-ARMIJO = 1e-4
-HALVINGS = 30
 CURVED = 1e-10  # least cosine between a step and the change of gradient along it
 FIRST = 0.5  # step along the first gradient: right for E in coordinates orthonormal in H^1, where its Hessian is 2
 
@@ -128,7 +127,7 @@ def minimise(function: Function, x: Tensor, steps: int, tol: float) -> tuple[Ten
         go = (criterion[rows] > tol) & criterion[rows].isfinite() & (iterations[rows] < steps)
         rows, value, gradient, direction, slope = (a[go] for a in (rows, value, gradient, direction, slope))
         moves, changes = moves[go], changes[go]
-        new_x, new_value, new_gradient, moved = _backtrack(function, x[rows], rows, value, gradient, direction, slope)
+        (new_x, new_value, new_gradient), moved = _moved(function, x[rows], rows, value, gradient, direction, slope)
         iterations[rows] += 1
         moves = torch.cat((moves, (new_x - x[rows])[:, None]), 1)[moved, -MEMORY:]
         changes = torch.cat((changes, (new_gradient - gradient)[:, None]), 1)[moved, -MEMORY:]
@@ -156,7 +155,7 @@ def _direction(gradient: Tensor, moves: Tensor, changes: Tensor) -> Tensor:
     return -right
 
 
-def _backtrack(
+def _moved(
     function: Function,
     x: Tensor,
     rows: Tensor,
@@ -164,17 +163,13 @@ def _backtrack(
     gradient: Tensor,
     direction: Tensor,
     slope: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """x, value and gradient after a step along `direction`, halved until Armijo's condition holds, and which moved."""
-    x, value, gradient = x.clone(), value.clone(), gradient.clone()
-    moved, left, scale = torch.zeros_like(slope, dtype=torch.bool), torch.arange(len(x), device=x.device), 1.0
-    for _ in range(HALVINGS):
-        if not len(left):
-            break
-        trial = x[left] + scale * direction[left]
-        found, slopes = function(trial, rows[left])
-        good = (found <= value[left] - ARMIJO * scale * slope[left]) & slopes.isfinite().all(1)
-        done = left[good]
-        x[done], value[done], gradient[done], moved[done] = trial[good], found[good], slopes[good], True
-        scale, left = scale / 2, left[~good]
-    return x, value, gradient, moved
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """x, value and gradient after the longest acceptable part of `direction`, and which problems found one."""
+
+    def attempt(which: Tensor, step: float) -> tuple[tuple[Tensor, ...], Tensor]:
+        trial = x[which] + step * direction[which]
+        found, slopes = function(trial, rows[which])
+        good = sufficient(found, value[which], slope[which], step) & slopes.isfinite().all(1)
+        return (trial, found, slopes), good
+
+    return backtrack((x, value, gradient), attempt)

@@ -32,6 +32,7 @@ learned from data, AISTATS.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -39,10 +40,13 @@ from torch.special import hermite_polynomial_he
 
 from ..geometry.manifolds import Manifold
 from .curves import POINTS, Solution, segment
+from .line_search import backtrack
 
 NOISE = 1e-8
 JITTER = 1e-10
-HALVINGS = 10
+DAMPINGS = 10  # parts of a step that are tried: 1 to 1/512
+
+Residual = Callable[[Tensor, Tensor], Tensor]
 
 
 def solve(
@@ -75,17 +79,7 @@ def solve(
     while len(active):
         open_ = (_largest(left_over[active], velocity[active]) > tol) & (iterations[active] < max_iterations)
         active = active[open_]
-        moved = torch.zeros_like(active, dtype=torch.bool)
-        scale, left = 1.0, torch.arange(len(active))
-        for _ in range(HALVINGS):
-            if not len(left):
-                break
-            rows = active[left]
-            trial = a[rows] + scale * left_over[rows]
-            found = residual(trial, rows)
-            good = found.square().sum((1, 2)) < left_over[rows].square().sum((1, 2))
-            a[rows[good]], left_over[rows[good]], moved[left[good]] = trial[good], found[good], True
-            scale, left = scale / 2, left[~good]
+        (a[active], left_over[active]), moved = _moved(residual, a[active], left_over[active], active)
         iterations[active] += 1
         active = active[moved]
     points = segment(start, end, segments)
@@ -93,6 +87,18 @@ def solve(
     points[:, 0], points[:, -1] = start, end
     criterion = _largest(left_over, velocity).nan_to_num(nan=torch.inf)
     return Solution(points, criterion, criterion <= tol, iterations)
+
+
+def _moved(residual: Residual, a: Tensor, left_over: Tensor, active: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Second derivatives and residuals (b, N, k) of the pairs `active` (b,) after the largest part of a step that
+    lowers the residual, and which pairs (b,) found one."""
+
+    def attempt(rows: Tensor, step: float) -> tuple[tuple[Tensor, ...], Tensor]:
+        trial = a[rows] + step * left_over[rows]
+        found = residual(trial, active[rows])
+        return (trial, found), found.square().sum((1, 2)) < left_over[rows].square().sum((1, 2))
+
+    return backtrack((a, left_over), attempt, DAMPINGS)
 
 
 def _largest(residual: Tensor, velocity: Tensor) -> Tensor:

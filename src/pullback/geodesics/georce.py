@@ -14,7 +14,7 @@ in the controls. Let s_i be the sum of the gradient of E over the knots after i.
 
 mu being the multiplier of sum_i d_i = 0: the authors' update, without a linear system larger than k. Along a d_i, E
 has the slope -2 D, D = n sum_i <d_i, G_i d_i>; a is halved from 1 until Armijo's condition, E falls by at least
-2 ARMIJO a D, holds, which no factor of the metric changes. All curves advance at once; those done leave the batch.
+2 SHARE a D, holds, which no factor of the metric changes. All curves advance at once; those done leave the batch.
 
 Criterion. D / E, the share of the energy that the quadratic model has left to remove. Multiplying f by a constant
 changes neither it nor any iterate. The authors' criterion is the norm of the gradient, which has units.
@@ -38,9 +38,9 @@ from torch import Tensor
 
 from ..geometry.manifolds import RIDGE, Manifold
 from .curves import POINTS, Solution, segment
+from .line_search import backtrack, sufficient
 
-ARMIJO = 0.4  # demands most of what the best step along the line gives: small values let the step zigzag
-HALVINGS = 30
+SHARE = 0.4  # in Armijo's condition: demands most of what the best step gives, as small values let the step zigzag
 
 
 def solve(
@@ -72,9 +72,9 @@ def _solve(manifold: Manifold, points: Tensor, tol: float, max_iterations: int) 
     while len(active):
         step, decrement = _step(manifold, points[active])
         criterion[active] = (decrement / energy[active]).nan_to_num(nan=torch.inf)
-        unfinished = (criterion[active] > tol) & (iterations[active] < max_iterations)
+        unfinished = (criterion[active] > tol) & criterion[active].isfinite() & (iterations[active] < max_iterations)
         active, step, decrement = active[unfinished], step[unfinished], decrement[unfinished]
-        moved = _backtrack(manifold, points, energy, active, step, decrement)
+        (points[active], energy[active]), moved = _moved(manifold, points[active], energy[active], step, decrement)
         iterations[active] += 1
         active = active[moved]
     return Solution(points, criterion, criterion <= tol, iterations)
@@ -98,24 +98,19 @@ def _step(manifold: Manifold, points: Tensor) -> tuple[Tensor, Tensor]:
     return change.cumsum(1)[:, :-1], n * torch.einsum("bni,bnij,bnj->b", change, G, change)
 
 
-def _backtrack(
-    manifold: Manifold, points: Tensor, energy: Tensor, active: Tensor, step: Tensor, decrement: Tensor
-) -> Tensor:
-    """Which of the `active` curves found an acceptable step; these are moved in place, and their energies with them."""
-    moved = torch.zeros_like(active, dtype=torch.bool)
-    scale, left = 1.0, decrement.isfinite().nonzero().flatten()
-    for _ in range(HALVINGS):
-        if not len(left):
-            break
-        trial = points[active[left]]
-        trial[:, 1:-1] += scale * step[left]
+def _moved(
+    manifold: Manifold, points: Tensor, energy: Tensor, step: Tensor, decrement: Tensor
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Knots and energies after the longest acceptable part of `step`, and which curves found one."""
+
+    def attempt(rows: Tensor, scale: float) -> tuple[tuple[Tensor, ...], Tensor]:
+        trial = points[rows]
+        trial[:, 1:-1] += scale * step[rows]
         with torch.no_grad():
             lower = _energy(manifold, trial)
-        good = lower <= energy[active[left]] - 2 * ARMIJO * scale * decrement[left]
-        done = left[good]
-        points[active[done]], energy[active[done]], moved[done] = trial[good], lower[good], True
-        scale, left = scale / 2, left[~good]
-    return moved
+        return (trial, lower), sufficient(lower, energy[rows], 2 * decrement[rows], scale, SHARE)
+
+    return backtrack((points, energy), attempt)
 
 
 def _energy(manifold: Manifold, points: Tensor) -> Tensor:

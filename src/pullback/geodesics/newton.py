@@ -48,6 +48,7 @@ from torch.func import grad, hessian, vmap
 
 from ..geometry.manifolds import Embedded, Manifold
 from .curves import Solution, interpolate, segment
+from .line_search import backtrack, sufficient
 
 COARSEST = 16  # segments at the first level; 8 take as many iterations, and more curves to other minima
 RESOLVED = 0.02  # largest relative change of the energy by halving the segments; see docs/decisions.md
@@ -56,9 +57,8 @@ COARSE_TOL = 1e-3  # from which a resolved draft is handed on
 SINGLE_TOL = 1e-6  # what float32 can be trusted with
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the second derivatives: 1 is Newton, 0 Gauss-Newton
 RIDGE = 1e-10  # relative to the mean diagonal: keeps Gauss-Newton definite where J is rank deficient
-ARMIJO = 1e-4
 ROUNDING = 4  # units in the last place of the energy that a step may raise it by
-SMALLEST = 1 / 64  # part of a step that is tried
+TRIALS = 7  # parts of a step that are tried: 1 to 1/64
 JUMP = 1.15  # energy with middles over energy, above which a step may not raise the former
 CACHED = 2**17  # pixels evaluated at a time: with their tangents they fit the cache
 CURVES = 256  # solved together: bounds the memory
@@ -231,30 +231,20 @@ def _backtrack(
     manifold: Manifold, z: Tensor, x: Tensor, energy: Tensor, refined: Tensor, step: Tensor, decrement: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Curves z (B, n + 1, k), their images, energy and refined energy after steps, halved until they are acceptable
-    (see the module); and whether (B,) there was such a step. Arguments may be returned."""
+    (see the module); and whether (B,) there was such a step."""
     bound = energy * (1 + ROUNDING * torch.finfo(manifold.dtype).eps)
 
-    def attempt(which: Tensor, scale: float) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor]:
-        trial = z[which]
-        trial[:, 1:-1] += scale * step[which]
+    def attempt(rows: Tensor, scale: float) -> tuple[tuple[Tensor, ...], Tensor]:
+        trial = z[rows]
+        trial[:, 1:-1] += scale * step[rows]
         images, lower = _evaluate(manifold, trial)
         fine = _refined(manifold, trial, images)
-        good = (decrement[which] > 0) & (lower <= bound[which] - ARMIJO * scale * decrement[which])
-        good &= fine <= torch.maximum(JUMP * lower, refined[which])
-        return (trial, images, lower, fine), good
+        good = (decrement[rows] > 0) & sufficient(lower, bound[rows], decrement[rows], scale)
+        good &= fine <= torch.maximum(JUMP * lower, refined[rows])
+        return (trial, images.clone() if images is trial else images, lower, fine), good
 
-    after, moved = attempt(torch.arange(len(z), device=z.device), 1.0)
-    left, scale = (~moved).nonzero().flatten(), 0.5
-    while len(left) and scale >= SMALLEST:
-        found, good = attempt(left, scale)
-        done = left[good]
-        for column, values in zip(after, found, strict=True):
-            column[done] = values[good]
-        moved[done] = True
-        left, scale = left[~good], scale / 2
-    for column, before in zip(after, (z, x, energy, refined), strict=True):
-        column[left] = before[left]
-    return *after, moved
+    (z, x, energy, refined), moved = backtrack((z, x, energy, refined), attempt, TRIALS)
+    return z, x, energy, refined, moved
 
 
 def _evaluate(manifold: Manifold, z: Tensor) -> tuple[Tensor, Tensor]:
