@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from pullback.study.figures import broken_seals
 from pullback.study.models import STUDY
 from pullback.study.paths import FIGURES, PROJECT
 from pullback.study.records.quantities import GAN_BOX
@@ -79,6 +80,18 @@ def test_all_figures_come_from_one_run_of_the_study() -> None:
     for model, checkpoint in (pair for s in found for pair in s["checkpoints"].items()):
         weights.setdefault(model, set()).add(checkpoint["weights"])
     assert {model: len(found) for model, found in weights.items()} == dict.fromkeys(weights, 1)
+
+
+def test_all_figures_come_from_one_clean_commit() -> None:
+    assert {(s["git"]["commit"], s["git"]["dirty"]) for s in map(sidecar, NAMES)} == {
+        (sidecar(NAMES[0])["git"]["commit"], False)
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_as_the_run_wrote_it(name: str) -> None:
+    """No number, caption or provenance was edited since, and no picture was changed or exchanged."""
+    assert broken_seals(FIGURES, name) == []
 
 
 def test_figures_and_notebooks_name_each_other() -> None:

@@ -32,6 +32,7 @@ from traitlets.config import Config
 from pullback.study.errors import NotebookError
 from pullback.study.paths import PROJECT, build_root, write_atomically
 from pullback.study.profiles import PROFILES, Profile, get_profile
+from pullback.study.provenance import output_seals
 
 NOTEBOOKS = PROJECT / "notebooks"
 TIMEOUT = 4 * 3600.0  # seconds for a whole notebook: several times the longest, so only a hang meets it
@@ -66,11 +67,11 @@ def run(source: Path, output: Path, parameters: dict[str, Any], *, timeout: floa
 
     `parameters` replace those of the cell tagged `parameters`; one that equals the notebook's default is not
     passed, so a run with the defaults executes exactly the cells of `source`. `timeout` bounds the whole run, in
-    seconds. The executed notebook carries metadata `pullback`: profile, parameters, code_sha256, seconds.
-    Raises ValueError for an unknown profile and NotebookError for an unknown parameter, a folder that cannot be
-    written, a full disk (all before anything runs), for a cell that fails or takes too long, and if `output` is
-    `source` and was edited meanwhile. After a failure `output` is as it was and the copy as far as it came is
-    beside it, under the name NAME.failed.ipynb.
+    seconds. The executed notebook carries metadata `pullback`: profile, parameters, code_sha256, seconds, and the
+    seal of each cell's outputs. Raises ValueError for an unknown profile and NotebookError for an unknown parameter,
+    a folder that cannot be written, a full disk (all before anything runs), for a cell that fails or takes too long,
+    and if `output` is `source` and was edited meanwhile. After a failure `output` is as it was and the copy as far as
+    it came is beside it, under the name NAME.failed.ipynb.
     """
     notebook = nbformat.read(source, as_version=4)
     sources = [cell.source for cell in notebook.cells]
@@ -92,7 +93,7 @@ def run(source: Path, output: Path, parameters: dict[str, Any], *, timeout: floa
             executed = _tidy(nbformat.read(partial, as_version=4))
         executed.metadata["pullback"] = {
             "profile": values.get("profile"), "parameters": values,
-            "code_sha256": code_hash(executed), "seconds": round(seconds, 1),
+            "code_sha256": code_hash(executed), "seconds": round(seconds, 1), "outputs": output_seals(executed),
         }
         content = (nbformat.writes(executed) + "\n").encode()
         if output == source and sources != [cell.source for cell in nbformat.read(source, as_version=4).cells]:

@@ -65,7 +65,7 @@ def test_sidecar(tmp_path):
     sidecar = figures.load_sidecar("figure_1", Folder(tmp_path))
     assert set(sidecar) == {
         "figure", "caption", "notebook", "cell", "profile", "parameters", "seed", "git", "data",
-        "checkpoints", "versions", "device", "threads", "wall_time", "numbers",
+        "checkpoints", "versions", "device", "threads", "wall_time", "numbers", "files", "sha256",
     }  # fmt: skip
     assert sidecar["figure"] == "figure_1" and sidecar["profile"] == "smoke" and sidecar["cell"] is None
     assert sidecar["parameters"] == {"grid": 45, "box": [[0, 1], [0.5, 2.0]]}
@@ -201,6 +201,9 @@ def test_git_state(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "figure_1.png").write_text("written by the run itself")
     assert figures._git(tmp_path) == {"commit": commit, "dirty": False}
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "claims.json").write_text("written by the run itself")
+    assert figures._git(tmp_path) == {"commit": commit, "dirty": False}
     (tmp_path / "source").write_text("b")
     assert figures._git(tmp_path) == {"commit": commit, "dirty": True}
     assert figures._git(tmp_path / "figures") is None
@@ -215,3 +218,23 @@ def test_differences_finds_another_number_and_a_missing_figure(tmp_path: Path) -
     save(Folder(tmp_path / "a"), name="lost", numbers={})
     found = figures.differences(tmp_path / "a", tmp_path / "b")
     assert [line.split(":")[0] for line in found] == ["lost", "moved"]
+
+
+def test_seals_hold_until_a_file_is_changed_or_exchanged(tmp_path: Path) -> None:
+    for name, slope in (("one", 1.0), ("two", 2.0)):
+        save(Folder(tmp_path), draw(slope), name=name, numbers={"x": slope, "y": [1, 0.1 + 0.2]})
+    assert figures.broken_seals(tmp_path, "one") == figures.broken_seals(tmp_path, "two") == []
+    sidecar = tmp_path / "one.json"
+    whole = sidecar.read_text()
+    for old, new in (('"x": 1.0', '"x": 1.5'), ("A line.", "A curve."), ('"cell": null', '"cell": 4')):
+        sidecar.write_text(whole.replace(old, new))
+        assert figures.broken_seals(tmp_path, "one") == ["json"], new
+    sidecar.write_text(whole)
+    for suffix in ("png", "pdf"):
+        one, two = ((tmp_path / name).with_suffix(f".{suffix}") for name in ("one", "two"))
+        first, second = one.read_bytes(), two.read_bytes()
+        one.write_bytes(second), two.write_bytes(first)
+        assert figures.broken_seals(tmp_path, "one") == figures.broken_seals(tmp_path, "two") == [suffix]
+        one.write_bytes(first), two.write_bytes(second)
+    sidecar.write_text((tmp_path / "two.json").read_text())
+    assert figures.broken_seals(tmp_path, "one") == ["png", "pdf", "json"]

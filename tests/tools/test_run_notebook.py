@@ -17,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 import run_notebook as notebook_runner
 from pullback.study.errors import NotebookError
 from pullback.study.profiles import get_profile
+from pullback.study.provenance import output_seals
 from run_notebook import code_hash, main, run, times_table
 
 PARAMETERS = 'profile = "smoke"\nsteps = 2  # of what\nrate = 0.5'
@@ -53,6 +54,7 @@ def test_a_run_with_the_defaults_executes_the_cells_as_they_are(tmp_path: Path, 
     assert executed.metadata.pullback == {
         "profile": "smoke", "parameters": {"profile": "smoke", "steps": 2, "rate": 0.5},
         "code_sha256": code_hash(executed), "seconds": round(seconds, 1),
+        "outputs": output_seals(executed),
     }
     assert "papermill" not in source.read_text()
     assert f"[a] {tmp_path} 2\n" in capsys.readouterr().out

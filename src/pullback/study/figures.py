@@ -29,12 +29,13 @@ from matplotlib.figure import Figure
 from .data import data_hash
 from .paths import PROJECT
 from .profiles import Profile
+from .provenance import SEAL, file_seal, seal
 
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of dates, which a reproducible PDF does not have
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 DPI = 200  # of the PNG, and of what is rasterised in the PDF
-WRITTEN_BY_A_RUN = ("figures", "notebooks")  # changes there do not make the tree dirty
+WRITTEN_BY_A_RUN = ("figures", "notebooks", "results")  # changes there do not make the tree dirty
 
 
 def save(
@@ -53,9 +54,10 @@ def save(
     """Write NAME.png, NAME.pdf and NAME.json into `profile.figures`; return the path of the PNG.
 
     `numbers` are what a reader would read off the figure, `checkpoints` the keys and weights of its models by name,
-    `wall_time` the seconds it took to compute. PNG and PDF have the same bytes at every run. The three are
-    finished under temporary names and then moved, the sidecar last. Raises ValueError for a name outside
-    [a-z0-9_]+ or a number that is not finite, OSError, naming the folder, if it cannot be written.
+    `wall_time` the seconds it took to compute. PNG and PDF have the same bytes at every run; the sidecar holds their
+    hashes and its own, by which `broken_seals` finds what was changed or exchanged later. The three are finished
+    under temporary names and then moved, the sidecar last. Raises ValueError for a name outside [a-z0-9_]+ or a
+    number that is not finite, OSError, naming the folder, if it cannot be written.
     """
     if not re.fullmatch("[a-z0-9_]+", name):
         raise ValueError(f"figure name {name!r}: only a-z, 0-9 and _ are allowed")
@@ -78,7 +80,6 @@ def save(
         "wall_time": _plain(wall_time, "wall_time"),
         "numbers": _plain(numbers, "numbers"),
     }
-    text = json.dumps(sidecar, indent=2, ensure_ascii=False, allow_nan=False)
     folder = profile.figures
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,12 +87,23 @@ def save(
             whole = {suffix: Path(temporary) / f"{name}.{suffix}" for suffix in ("png", "pdf", "json")}
             fig.savefig(whole["png"], dpi=DPI, bbox_inches="tight", metadata={"Software": None})
             fig.savefig(whole["pdf"], dpi=DPI, bbox_inches="tight", metadata={"CreationDate": None})
+            sidecar["files"] = {suffix: file_seal(whole[suffix]) for suffix in ("png", "pdf")}
+            sidecar[SEAL] = seal(json.loads(json.dumps(sidecar)))
+            text = json.dumps(sidecar, indent=2, ensure_ascii=False, allow_nan=False)
             whole["json"].write_text(f"{text}\n", encoding="utf-8")
             for path in whole.values():
                 os.replace(path, folder / path.name)
     except OSError as error:
         raise OSError(f"figure {name} cannot be written into {folder}: {error}") from error
     return folder / f"{name}.png"
+
+
+def broken_seals(folder: Path, name: str) -> list[str]:
+    """Which files of the figure `name` are not those that `save` wrote together, by suffix: "png", "pdf", "json"."""
+    sidecar = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    kept = sidecar.get("files", {})
+    broken = [suffix for suffix in ("png", "pdf") if kept.get(suffix) != file_seal(folder / f"{name}.{suffix}")]
+    return broken + ["json"] * (sidecar.get(SEAL) != seal(sidecar) or sidecar.get("figure") != name)
 
 
 def load_sidecar(name: str, profile: Profile) -> dict[str, Any]:
