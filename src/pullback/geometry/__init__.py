@@ -1,6 +1,6 @@
 """Latent geometry of any callable generator: Jacobians, the pullback metric and its maps."""
 
-from .derivatives import Generator, differential, in_dtype, jacobian
+from .derivatives import Derivatives, Generator, in_dtype, jacobian
 from .latent import LatentSpace, as_manifold
 from .manifolds import Embedded, Manifold
 from .maps import Box, LatentMap, latent_map
@@ -9,6 +9,7 @@ from .surfaces import EuclideanSpace, FlatCylinder, HyperbolicHalfPlane, Parabol
 
 __all__ = [
     "Box",
+    "Derivatives",
     "Embedded",
     "EuclideanSpace",
     "FlatCylinder",
@@ -20,7 +21,6 @@ __all__ = [
     "Paraboloid",
     "Sphere",
     "as_manifold",
-    "differential",
     "in_dtype",
     "jacobian",
     "latent_map",

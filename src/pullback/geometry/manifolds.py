@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.func import grad, jvp
 
-from .derivatives import contraction, evaluation, second_derivative
+from .derivatives import Derivatives
 
 RIDGE = 1e-12  # added to M, relative to its mean diagonal, before it is inverted
 
@@ -73,7 +74,11 @@ class Manifold(ABC):
 
 
 class Embedded(Manifold):
-    """A manifold with the metric of R^N, pulled back by an embedding."""
+    """A manifold with the metric of R^N, pulled back by an embedding, whose derivatives `derivatives` holds."""
+
+    @cached_property
+    def derivatives(self) -> Derivatives:
+        return Derivatives(self.embed)
 
     @abstractmethod
     def embed(self, z: Tensor) -> Tensor:
@@ -81,30 +86,29 @@ class Embedded(Manifold):
 
     def images(self, z: Tensor) -> Tensor:
         """f(z) (n, N), not differentiable."""
-        return evaluation(self.embed)(z)
+        return self.derivatives.value(z)
 
     def contract(self, z: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         """J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k) at the points z (n, k), where y = f(z), for w (n, N)."""
-        return contraction(self.embed)(z, y, w)
+        return self.derivatives.contract(z, y, w)
 
     def bend(self, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """J (n, N, k) and D^2 f(v, v) (n, N) at the points z (n, k) for velocities v (n, k)."""
-        return second_derivative(self.embed)(z, v)
+        return self.derivatives.second(z, v)
 
     def push(self, z: Tensor, v: Tensor) -> Tensor:
         """J v (n, N), the velocities of the images of points z (n, k) that move with velocities v (n, k)."""
-        return jvp(self.embed, (z,), (v,))[1]
+        return self.derivatives.push(z, v)
 
     def root(self, z: Tensor) -> Tensor:
-        basis = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device)
-        return torch.stack([jvp(self.embed, (z,), (e.expand_as(z),))[1] for e in basis], -1)
+        return self.derivatives.jacobian(z)
 
     def metric(self, z: Tensor) -> Tensor:
-        J = Embedded.root(self, z)
+        J = self.root(z)
         return J.mT @ J
 
     def speed_squared(self, z: Tensor, v: Tensor) -> Tensor:
-        return jvp(self.embed, (z,), (v,))[1].square().sum(-1)
+        return self.push(z, v).square().sum(-1)
 
     def acceleration(self, z: Tensor, v: Tensor) -> Tensor:
         J, second = self.bend(z, v)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .derivatives import Generator, differential
+from .derivatives import Derivatives, Generator, check_finite
 from .metric import log_cond, log_det, singular_values
 
 Box = tuple[tuple[float, float], tuple[float, float]]
@@ -49,14 +49,17 @@ def latent_map(
     n_x, n_y = _counts(grid)
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
-    J = differential(f, dtype)
+    derivatives = Derivatives(f, dtype)
     device = next((p.device for p in f.parameters()), None) if isinstance(f, nn.Module) else None
     x = torch.linspace(*edges[0], n_x, dtype=dtype, device=device)
     y = torch.linspace(*edges[1], n_y, dtype=dtype, device=device)
     values = torch.empty(2, n_y * n_x, dtype=torch.float64, device=device)
     with torch.no_grad():
         for index in torch.arange(n_y * n_x, device=device).split(chunk):
-            s = singular_values(J(torch.stack([x[index % n_x], y[index // n_x]], dim=-1)))
+            z = torch.stack([x[index % n_x], y[index // n_x]], dim=-1)
+            J = derivatives.jacobian(z)
+            check_finite(J, z)
+            s = singular_values(J)
             values[:, index] = torch.stack([log_det(s), log_cond(s)]).double()
     determinants, conditions = values.reshape(2, n_y, n_x).cpu().numpy()
     return LatentMap(edges, x.double().cpu().numpy(), y.double().cpu().numpy(), determinants, conditions)
