@@ -29,7 +29,8 @@ from pullback.study import data
 from pullback.study.checkpoints import path_of, read
 from pullback.study.models import get_spec
 from pullback.study.records.quantities import percentile_box
-from pullback.study.solvers.runs import METHODS, SOLVED, Problem, search_box
+from pullback.study.solvers.runs import CONTESTANTS, Problem, search_box
+from pullback.study.solvers.scores import SOLVED
 from pullback.study.training import Trained, TrainingSettings, train
 
 PAIRS, BATCH = 20, 100
@@ -84,7 +85,7 @@ def main() -> None:
 
     ways: dict[str, Callable[[], Tensor]] = {"plain": lambda: plain(f, a, b)}
     flags: dict[str, float] = {}
-    for m in METHODS:
+    for m in CONTESTANTS:
         settings = {**m.settings, "codes": codes} if m.data else {**m.settings}
 
         def way(name: str = m.name, solver: str = m.solver, settings: dict = settings) -> Tensor:

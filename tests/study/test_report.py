@@ -8,7 +8,7 @@ from pathlib import Path
 from pullback.study.models import REPORT
 from pullback.study.report import PANELS
 
-REFERENCE = Path(__file__).with_name("reference_maps.json")
+REFERENCE = Path(__file__).parents[1] / "reference_maps.json"
 
 
 def test_the_panels_are_the_reports() -> None:

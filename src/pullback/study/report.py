@@ -30,10 +30,3 @@ PANELS = {
     "figure_4": Panel("dae-128-32-sigmoid", (3.03, 16.53), (0.03, 3.47), ((0.3, 3.0), (-0.1, 2.5))),
     "figure_5": Panel("gan-128-32-tanh", (-4.52, 18.46), (0.06, 6.36), ((-3.0, 3.0), (-3.0, 3.0))),
 }
-
-
-class Answer(NamedTuple):
-    """Whether a statement holds in one run, None where that run cannot tell, and a sentence that says why."""
-
-    holds: bool | None
-    sentence: str

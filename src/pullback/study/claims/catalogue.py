@@ -23,7 +23,7 @@ from scipy.stats import spearmanr
 
 from ..models import HEALTHY_GANS, REPORT
 from ..records.quantities import BADLY_CONDITIONED
-from ..solvers.runs import BEATEN, SOLVED
+from ..solvers.scores import BEATEN, SOLVED
 
 HIGH = math.log(BADLY_CONDITIONED)
 ALIKE = 0.25  # two medians of log_cond closer than this are alike: condition numbers within 30 % of each other

@@ -25,7 +25,8 @@ from ...geometry import Box, LatentMap, LatentSpace, jacobian, latent_map, log_d
 from .. import data
 from ..models import Classifier
 from ..profiles import Profile
-from ..solvers.runs import Problem, along, neighbours, search_box
+from ..solvers.premise import along, neighbours
+from ..solvers.runs import Problem, search_box
 from ..training import Trained
 from . import quantities as measures
 
@@ -155,14 +156,14 @@ def _geodesics(p: Problem, z: Tensor, judge: Classifier, sparsity: Sparsity, ima
     """Straight lines and geodesics between all pairs of points z (n, 2)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of end points outside the data, and of singular metrics: both are recorded
-        optimum = shortest_path(p.generator, p.start, p.end, search_box(p), grid=GRID, segments=SEGMENTS)
-        found = {name: geodesic(p.generator, p.start, p.end, method=m, **kw) for name, (m, kw) in METHODS.items()}
-        straight = geodesic(p.generator, p.start, p.end, method="straight")
+        optimum = shortest_path(p.manifold, p.start, p.end, search_box(p), grid=GRID, segments=SEGMENTS)
+        found = {name: geodesic(p.manifold, p.start, p.end, method=m, **kw) for name, (m, kw) in METHODS.items()}
+        straight = geodesic(p.manifold, p.start, p.end, method="straight")
     path = along(p, optimum)
     sides = torch.tensor(p.box, dtype=torch.float64).diff(dim=1).mean().item()
     pairs = {
         "latent_distance": (p.end - p.start).norm(dim=1),
-        "sensitivity": sensitivity(p.generator, found["newton"].points, BUMP * sides),
+        "sensitivity": sensitivity(p.manifold, found["newton"].points, BUMP * sides),
         "optimum": {
             "length": optimum.length,
             "certified": optimum.certified & (optimum.length > 0),
@@ -174,8 +175,8 @@ def _geodesics(p: Problem, z: Tensor, judge: Classifier, sparsity: Sparsity, ima
             name: {"length": g.length, "converged": g.converged, "iterations": g.iterations}
             for name, g in {"straight": straight, **found}.items()
         },
-        "straight": quality(p.generator, segment(p.start, p.end, CHAIN - 1), judge, sparsity, images),
-        "geodesic": quality(p.generator, found["newton"].curve(times(CHAIN)), judge, sparsity, images),
+        "straight": quality(p.manifold, segment(p.start, p.end, CHAIN - 1), judge, sparsity, images),
+        "geodesic": quality(p.manifold, found["newton"].curve(times(CHAIN)), judge, sparsity, images),
     }
     return {"pairs": pairs, "neighbours": neighbours(z, optimum.length)._asdict()}
 

@@ -12,7 +12,7 @@ import pandas as pd
 from ..claims.catalogue import ALL_WORKING, certified, solved
 from ..claims.verdicts import by_seed, interval
 from ..models.catalogue import STUDY
-from ..solvers.runs import family
+from ..solvers.scores import family
 
 Records = Sequence[dict[str, Any]]
 CURVES = ("straight", "geodesic")

@@ -1,10 +1,8 @@
-"""All solvers on the same pairs of the same models, against the certified optimum: the runs, and what they say.
+"""Solvers run on the same pairs of points of the same manifolds, their results kept on disk.
 
-Every result is kept under the build folder, under a key of all that decides it: weights, end points, method, settings
-and the code of geometry/ and geodesics/. An interrupted comparison continues, and a second one loads.
-
-Solved means a length at most 1 % above the reference's. A failure is any other curve, whatever its solver says. Only
-pairs whose reference is certified are scored.
+Every result is a file under the build folder. Its key is made of all that decides it: the version of this recipe, the
+manifold, the end points, the solver and its settings. A file holds its key and is refused under another name. An
+interrupted comparison continues, and a second one loads.
 """
 
 from __future__ import annotations
@@ -14,46 +12,35 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
 import torch
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from scipy.stats import rankdata
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from ... import geodesics, geometry
 from ...geodesics import Geodesics, ShortestPaths, geodesic, shortest_path
-from ...geodesics.curves import interpolate
-from ...geometry import Box, jacobian, log_cond, log_det, singular_values
-from ..checkpoints import code_hash, digest
+from ...geometry import Box, Generator, Manifold
+from ..checkpoints import digest
 from ..errors import CheckpointError
 from ..notebook import Pairs, Study
 from ..paths import build_root, write_atomically
 from ..records.quantities import widened
-from ..report import Answer
 from ..training import Trained
 from ..workers import job_count, say, side_by_side
 
-SOLVED = 0.01  # relative excess over the reference's length up to which a pair counts as solved
-BEATEN = 1e-3  # relative; an optimum that a solver undercuts by more is none
-RESOLVED = 1e-4  # excesses below this are not told apart: the reference's own error is of that size
-MARGIN = 1.5  # sides of the box in which the optimum is sought, over those of the box that holds data and end points
-FEW = 10  # failures, or successes, below which nothing is said of what predicts them
-FAMILIES = ("VAE", "DAE", "healthy GAN", "GAN as printed")
+RECIPE = 1  # of solving and measuring a curve: raised when kept results no longer are what the code would give
+MARGIN = 1.5  # sides of the box in which the shortest path is sought, over sides of the box of data and end points
+SHORTEST = "shortest path"  # what is run beside the contestants
 
 
-class Method(NamedTuple):
-    """A way to solve, with the settings that it has on every model.
+class Contestant(NamedTuple):
+    """A solver with the settings that it has on every model.
 
-    slow: how far it is cut: 0, all pairs; 1, the profile's first `slow_pairs`; 2, half of those. data: it is also given
-    codes of the model's training data.
+    slow: 0, it is given all pairs; 1, the profile's first `slow_pairs`; 2, half as many as 1. data: it is also given
+    codes of the model's training images.
     """
 
     name: str
@@ -67,36 +54,51 @@ class Method(NamedTuple):
         return (pairs, slow_pairs, slow_pairs // 2)[self.slow]
 
 
-METHODS = (
-    Method("straight", "straight"),
-    Method("newton", "newton"),
-    Method("georce", "georce", slow=1),
-    Method("cubic spline", "spline", {"degree": 3}),
-    Method("quadratic spline", "spline", {"degree": 2}),
-    Method("cubic spline, length", "spline", {"degree": 3, "objective": "length"}),
-    Method("network", "network", slow=1),
-    Method("graph", "graph", data=True),
-    Method("fixed point", "fixed_point", slow=1),
-    Method("bvp", "bvp", slow=2),
+CONTESTANTS = (
+    Contestant("straight", "straight"),
+    Contestant("newton", "newton"),
+    Contestant("georce", "georce", slow=1),
+    Contestant("cubic spline", "spline", {"degree": 3}),
+    Contestant("quadratic spline", "spline", {"degree": 2}),
+    Contestant("cubic spline, length", "spline", {"degree": 3, "objective": "length"}),
+    Contestant("network", "network", slow=1),
+    Contestant("graph", "graph", data=True),
+    Contestant("fixed point", "fixed_point", slow=1),
+    Contestant("bvp", "bvp", slow=2),
 )
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What all methods are given on one model: its generator, pairs of latent points (B, 2), the box of its data, and
-    the codes (n, 2) of training images, of a GAN draws from its prior."""
+    """What all solvers are given on one model.
 
-    generator: nn.Module
+    manifold: a manifold, or a generator, whose latent space it then is. start, end: pairs of points (B, k). box: of the
+    data. codes: (n, k), of training images, or draws from a GAN's prior. identity: names the manifold in the keys of
+    kept results, and must differ between manifolds; a module is known by its weights as well, and named by its layers
+    if no identity is given. Raises ValueError for anything else without an identity.
+    """
+
+    manifold: Manifold | Generator
     start: Tensor
     end: Tensor
     box: Box
     codes: Tensor
+    identity: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.identity:
+            if not isinstance(self.manifold, nn.Module):
+                raise ValueError(
+                    f"{self.manifold!r} has no weights by which its results could be told from another manifold's: "
+                    "give an identity, a text that no other manifold has"
+                )
+            object.__setattr__(self, "identity", str(self.manifold))
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One model's pairs (B, 2), their certified optimum and the seconds it took, and by name what each method found: a
-    slow one only for the first pairs."""
+    """One model's pairs (B, k), their shortest paths with the seconds they took, and each solver's curves by its name;
+    a slow solver has curves for the first pairs only."""
 
     start: Tensor
     end: Tensor
@@ -105,43 +107,44 @@ class Compared:
     found: dict[str, Geodesics]
 
 
-class Task(NamedTuple):
-    """One solver on one model: everything that decides its result, and the model's name."""
+class Job(NamedTuple):
+    """One solver on one model: all that decides its result, and the model's name."""
 
     model: str
-    generator: nn.Module
-    start: Tensor
-    end: Tensor
+    problem: Problem
+    pairs: tuple[Tensor, Tensor]
     solver: str
     settings: Mapping[str, Any]
 
     @property
-    def path(self) -> Path:
+    def key(self) -> str:
+        """Sixteen hexadecimal digits that change whenever the result might."""
+        f, (start, end) = self.problem.manifold, self.pairs
         tensors = {name: value for name, value in self.settings.items() if isinstance(value, Tensor)}
         plain = {name: value for name, value in self.settings.items() if name not in tensors}
-        weights = {f"weights.{name}": value for name, value in self.generator.state_dict().items()}
-        decisive = {"solver": self.solver, "settings": json.dumps(plain, sort_keys=True), "source": source_hash()}
-        key = digest(weights | tensors | {"start": self.start, "end": self.end}, decisive)[:16]
-        return build_root() / "comparisons" / f"{self.model}-{self.solver}-{key}.safetensors"
+        weights = {f"weights.{n}": w for n, w in f.state_dict().items()} if isinstance(f, nn.Module) else {}
+        decisive = {"recipe": str(RECIPE), "manifold": self.problem.identity, "solver": self.solver,
+                    "settings": json.dumps(plain, sort_keys=True)}  # fmt: skip
+        return digest(weights | tensors | {"start": start, "end": end}, decisive)[:16]
 
-
-@cache
-def source_hash() -> str:
-    """Hash of the code of geometry/ and geodesics/, docstrings aside."""
-    return code_hash(path for package in (geometry, geodesics) for path in Path(package.__path__[0]).glob("*.py"))
+    @property
+    def path(self) -> Path:
+        solver = self.solver.replace(" ", "-")
+        return build_root() / "comparisons" / f"{self.model}-{solver}-{self.key}.safetensors"
 
 
 def problem(study: Study, trained: Trained, pairs: Pairs) -> Problem:
-    """What the methods are given on a model of the study."""
+    """What the solvers are given on a model of the study."""
     if trained.spec.family == "gan":
         codes = torch.randn(study.profile.codes, pairs.start.shape[1], generator=study.generator())
     else:
         codes = study.codes(trained)[0][: study.profile.codes]
-    return Problem(trained.model.generator, pairs.start, pairs.end, study.box(trained), codes)
+    identity = json.dumps(asdict(trained.spec), sort_keys=True)
+    return Problem(trained.model.generator, pairs.start, pairs.end, study.box(trained), codes, identity)
 
 
 def search_box(problem: Problem) -> Box:
-    """Where the optimum is sought: the box that holds the data's box and all end points, widened by MARGIN."""
+    """Where the shortest path is sought: the box that holds the data's box and all end points, widened by MARGIN."""
     corners = torch.tensor(problem.box, dtype=torch.float64).T
     points = torch.cat((corners, problem.start.double(), problem.end.double()))
     (x0, y0), (x1, y1) = points.amin(0).tolist(), points.amax(0).tolist()
@@ -153,27 +156,27 @@ def compare(
     *,
     slow_pairs: int,
     grid: int,
-    methods: Sequence[Method] = METHODS,
+    contestants: Sequence[Contestant] = CONTESTANTS,
     progress: Callable[[str], None] = print,
 ) -> dict[str, Compared]:
-    """All `methods` on every model, and the certified optimum on a grid of `grid` steps a side, in as many segments.
+    """All `contestants` on every model, and the shortest paths on a grid of `grid` steps a side, in `grid` segments.
 
-    Each method gets a model's pairs as one batch, on one thread; as many run side by side as there are processors
+    Each solver gets a model's pairs as one batch, on one thread. As many run side by side as there are processors
     (PULLBACK_JOBS overrides), so times are those of a machine at work.
     """
-    tasks = {}
+    jobs = {}
     for model, p in problems.items():
         settings: dict[str, Any] = {"box": search_box(p), "grid": grid, "segments": grid}
-        tasks[model, "reference"] = Task(model, p.generator, p.start, p.end, "reference", settings)
-        for m in methods:
-            pairs = slice(m.pairs(len(p.start), slow_pairs))
-            settings = {**m.settings, "codes": p.codes} if m.data else {**m.settings}
-            tasks[model, m.name] = Task(model, p.generator, p.start[pairs], p.end[pairs], m.solver, settings)
-    run(tasks.values(), progress)
+        jobs[model, SHORTEST] = Job(model, p, (p.start, p.end), SHORTEST, settings)
+        for c in contestants:
+            first = slice(c.pairs(len(p.start), slow_pairs))
+            settings = {**c.settings, "codes": p.codes} if c.data else {**c.settings}
+            jobs[model, c.name] = Job(model, p, (p.start[first], p.end[first]), c.solver, settings)
+    run(jobs.values(), progress)
     done = {}
     for model, p in problems.items():
-        optimum, seconds = read(tasks[model, "reference"], ShortestPaths)
-        found = {m.name: read(tasks[model, m.name], Geodesics)[0] for m in methods}
+        optimum, seconds = read(jobs[model, SHORTEST], ShortestPaths)
+        found = {c.name: read(jobs[model, c.name], Geodesics)[0] for c in contestants}
         done[model] = Compared(p.start.double(), p.end.double(), optimum, seconds, found)
     return done
 
@@ -181,325 +184,73 @@ def compare(
 def between_all(
     problems: Mapping[str, Problem], count: int, progress: Callable[[str], None] = print
 ) -> dict[str, tuple[Tensor, Geodesics]]:
-    """The default solver between all pairs of `count` end points of each model: the points (count, 2), and the curves
-    in the order of `torch.combinations`."""
+    """The default solver between all pairs of the first `count` end points of each model.
+
+    By model: the points (count, k), and the curves in the order of `torch.combinations`.
+    """
     points = {name: torch.stack((p.start, p.end), 1).flatten(0, 1)[:count] for name, p in problems.items()}
-    tasks = {}
+    jobs = {}
     for name, z in points.items():
         first, second = torch.combinations(torch.arange(len(z))).T
-        tasks[name] = Task(name, problems[name].generator, z[first], z[second], "newton", {})
-    run(tasks.values(), progress)
-    return {name: (points[name].double(), read(task, Geodesics)[0]) for name, task in tasks.items()}
+        jobs[name] = Job(name, problems[name], (z[first], z[second]), "newton", {})
+    run(jobs.values(), progress)
+    return {name: (points[name].double(), read(job, Geodesics)[0]) for name, job in jobs.items()}
 
 
-def run(tasks: Iterable[Task], progress: Callable[[str], None] = print) -> None:
-    """Solve what has not been solved, side by side, in the order of `tasks`; a line a model."""
-    tasks = list(tasks)
-    missing = [task for task in tasks if not task.path.exists()]
-    left, spent = Counter(task.model for task in missing), dict.fromkeys((task.model for task in missing), 0.0)
-    for model, count in Counter(task.model for task in tasks).items():
+def run(jobs: Iterable[Job], progress: Callable[[str], None] = print) -> None:
+    """Solve what has not been solved, side by side, in the order of `jobs`; a line a model."""
+    jobs = list(jobs)
+    missing = [job for job in jobs if not job.path.exists()]
+    left, spent = Counter(job.model for job in missing), dict.fromkeys((job.model for job in missing), 0.0)
+    for model, count in Counter(job.model for job in jobs).items():
         if not left[model]:
             progress(f"{model:<26} {count} results loaded")
 
     def tell(line: str) -> None:
-        model, seconds = line.split()
+        model, seconds = line.rsplit(maxsplit=1)
         left[model] -= 1
         spent[model] += float(seconds)
         if not left[model]:
             progress(f"{model:<26} solved in {spent[model]:.0f} s")
 
     if missing:
-        side_by_side(_solve_and_write, [(t,) for t in missing], min(job_count(), len(missing)), "solving", tell)
+        side_by_side(_solve_and_write, [(job,) for job in missing], min(job_count(), len(missing)), "solving", tell)
 
 
-def _solve_and_write(task: Task) -> None:
+def _solve_and_write(job: Job) -> None:
+    f, (start, end) = job.problem.manifold, job.pairs
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of end points outside the data, and of singular metrics: both are recorded
-        geodesic(task.generator, task.start[:1], task.end[:1])  # what torch loads at first use is not the solver's time
+        geodesic(f, start[:1], end[:1])  # what torch loads at first use is not the solver's time
         began = time.perf_counter()
-        if task.solver == "reference":
-            found: Any = shortest_path(task.generator, task.start, task.end, **task.settings)
+        if job.solver == SHORTEST:
+            found: Any = shortest_path(f, start, end, **job.settings)
         else:
-            found = geodesic(task.generator, task.start, task.end, method=task.solver, **task.settings)
+            found = geodesic(f, start, end, method=job.solver, **job.settings)
     seconds = time.perf_counter() - began
     names = [field.name for field in fields(found) if field.name != "manifold"]
     tensors = {name: torch.as_tensor(getattr(found, name)).contiguous() for name in names}
-    write_atomically(task.path, save(tensors | {"wall": torch.tensor(seconds, dtype=torch.float64)}))
-    say(f"{task.model} {seconds}")
+    tensors["wall"] = torch.tensor(seconds, dtype=torch.float64)
+    write_atomically(job.path, save(tensors, {"key": job.key, "digest": digest(tensors, {"key": job.key})}))
+    say(f"{job.model} {seconds}")
 
 
-def read(task: Task, kind: type) -> tuple[Any, float]:
-    """The result of a task, of the dataclass `kind`, and the seconds it took, measurement of the curves included."""
+def read(job: Job, kind: type) -> tuple[Any, float]:
+    """The result of a job, of the dataclass `kind`, and the seconds that it took, measurement of the curves included.
+
+    Raises CheckpointError, naming the file, for one that is truncated, altered or another job's.
+    """
+    remedy = "Delete it and run again"
     try:
-        tensors = load(task.path.read_bytes())
+        with safe_open(job.path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{task.path} cannot be read ({error}). Delete it and run again") from error
+        raise CheckpointError(f"{job.path} cannot be read ({error}). {remedy}") from error
+    key = metadata.get("key", "")
+    if metadata.get("digest") != digest(tensors, {"key": key}):
+        raise CheckpointError(f"{job.path} is corrupt: its content does not match its digest. {remedy}")
+    if key != job.key:
+        raise CheckpointError(f"{job.path} holds the result of another job, {key}. {remedy}")
     seconds = tensors.pop("wall").item()
     return kind(**{name: value.item() if name == "seconds" else value for name, value in tensors.items()}), seconds
-
-
-# ------------------------------------------------------------------------------------------------ scores
-
-
-def family(model: str) -> str:
-    """The family of a model, of FAMILIES."""
-    if not model.startswith("gan"):
-        return model.split("-")[0].upper()
-    return "healthy GAN" if model.endswith("-r1") else "GAN as printed"
-
-
-def certified(c: Compared) -> Tensor:
-    """Which pairs (B,) are scored: those whose end points differ and whose optimum is certified, unless a solver found
-    a curve shorter by more than BEATEN."""
-    held = c.optimum.certified & (c.optimum.length > 0)
-    for g in c.found.values():
-        n = len(g.length)
-        held[:n] &= ~(g.length < (1 - BEATEN) * c.optimum.length[:n])
-    return held
-
-
-def records(compared: Mapping[str, Compared]) -> pd.DataFrame:
-    """One row a model, method and certified pair: its length, that over the reference's (inf where the metric is not
-    finite on the curve), whether it is solved, longer than the straight line, and converged by the
-    solver's own flag, iterations, and the batch's seconds a pair."""
-    frames = []
-    for model, c in compared.items():
-        straight = torch.where(c.optimum.length > 0, c.found["straight"].length, torch.nan)
-        for method, g in c.found.items():
-            n = len(g.length)
-            frame = {
-                "model": model, "family": family(model), "method": method, "pair": np.arange(n),
-                "length": g.length, "ratio": (g.length / c.optimum.length[:n]).nan_to_num(nan=torch.inf),
-                "longer": g.length > (1 + 1e-9) * straight[:n], "converged": g.converged,
-                "iterations": g.iterations, "seconds": g.seconds / n,
-            }  # fmt: skip
-            frames.append(pd.DataFrame(frame)[certified(c)[:n].numpy()])
-    table = pd.concat(frames, ignore_index=True)
-    return table.assign(solved=table["ratio"] <= 1 + SOLVED)
-
-
-def scores(table: pd.DataFrame, by: Sequence[str] = ("method",)) -> pd.DataFrame:
-    """What `records` say of each group: shares, and the ratio of the lengths to the optimum's."""
-    groups = table.groupby(list(by), sort=False)
-    return pd.DataFrame({
-        "pairs": groups.size(),
-        "solved": groups["solved"].mean(),
-        "ratio, median": groups["ratio"].median(),
-        "ratio, 95 %": groups["ratio"].quantile(0.95, interpolation="higher"),
-        "ratio, worst": groups["ratio"].max(),
-        "longer than straight": groups["longer"].mean(),
-        "iterations": groups["iterations"].median(),
-    })
-
-
-def flags(table: pd.DataFrame) -> pd.DataFrame:
-    """A solver's own flag against the truth: shares of the pairs, which add up to one."""
-    said, true = table["converged"], table["solved"]
-    cells = pd.DataFrame({
-        "converged, solved": said & true,
-        "converged, not solved": said & ~true,
-        "not converged, solved": ~said & true,
-        "not converged, not solved": ~said & ~true,
-    })
-    return cells.groupby(table["method"], sort=False).mean()
-
-
-def milliseconds(table: pd.DataFrame) -> pd.DataFrame:
-    """Milliseconds a pair by method and family, means over the models."""
-    once = table.drop_duplicates(["model", "method"])
-    return 1000 * once.pivot_table("seconds", "method", "family", sort=False)
-
-
-def in_common(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the pairs that all methods were given."""
-    return table[table.groupby(["model", "pair"])["method"].transform("size") == table["method"].nunique()]
-
-
-def performance(table: pd.DataFrame, excess: NDArray[np.float64]) -> pd.DataFrame:
-    """Performance profile (Dolan and More, 2002) with the optimum in place of the best solver: by method, the share
-    of pairs whose length is within 1 + excess of it; one row an excess."""
-    shares = {
-        str(method): (group["ratio"].to_numpy()[:, None] <= 1 + excess).mean(0)
-        for method, group in table.groupby("method", sort=False)
-    }
-    return pd.DataFrame(shares, index=excess)
-
-
-def failures(table: pd.DataFrame, count: int = 3) -> pd.DataFrame:
-    """Of the `count` solvers that solve the fewest pairs, each pair whose length is the largest multiple of the
-    optimum's; one row a method. The straight line, which solves nothing, and curves of infinite length are left out."""
-    solvers = table[(table["method"] != "straight") & np.isfinite(table["ratio"])]
-    shares = solvers.groupby("method", sort=False)["solved"].mean().sort_values(kind="stable")
-    rows = [solvers[solvers["method"] == method]["ratio"].idxmax() for method in shares.index[:count]]
-    columns = ["method", "model", "pair", "ratio", "converged", "iterations"]
-    return solvers.loc[rows, columns].set_index("method")
-
-
-# ------------------------------------------------------------------------------------------------ the premise
-
-
-def along(problem: Problem, optimum: ShortestPaths, samples: int = 129) -> pd.DataFrame:
-    """What a solver meets along the certified paths: one row a pair. Variation is a path's total variation, the sum of
-    all rises and falls; infinite, as the extremes, where J is rank deficient."""
-    z = interpolate(optimum.points, torch.linspace(0, 1, samples, dtype=torch.float64))
-    s = singular_values(jacobian(problem.generator, z.flatten(0, 1))).unflatten(0, z.shape[:2])
-    cond, det = log_cond(s), log_det(s)
-    return pd.DataFrame({
-        "log_cond, highest": cond.amax(1),
-        "log_cond, mean": cond.mean(1),
-        "log_cond, variation": cond.diff(dim=1).abs().sum(1).nan_to_num(nan=torch.inf),
-        "log_det, mean": det.mean(1),
-        "log_det, variation": det.diff(dim=1).abs().sum(1).nan_to_num(nan=torch.inf),
-        "length": optimum.length,
-    })
-
-
-class Correlation(NamedTuple):
-    """Spearman's rank correlation with a 95 % bootstrap interval; NaN where a variable is constant."""
-
-    value: float
-    low: float
-    high: float
-
-
-def correlate(blocks: Sequence[NDArray], resamples: int, seed: int) -> tuple[list[Correlation], list[Correlation]]:
-    """Rank correlations of the last column of blocks (n_i, c + 1), one a model, with each of the others: over all rows
-    together, and the mean of those within a block, over blocks where it is defined.
-
-    Intervals are percentiles over resamples of blocks, and of the rows in each: rows of one model are not independent
-    draws. A single block keeps its place.
-    """
-    rng = np.random.default_rng(seed)
-    draws = []
-    for _ in range(resamples):
-        chosen = [blocks[i] for i in rng.integers(len(blocks), size=len(blocks))]
-        draws.append(_spearman([block[rng.integers(len(block), size=len(block))] for block in chosen]))
-    value, spread = _spearman(blocks), np.full((2, *np.shape(draws)[1:]), np.nan)
-    defined = np.isfinite(draws).any(0)
-    spread[:, defined] = np.nanpercentile(np.array(draws)[:, defined], [2.5, 97.5], axis=0)
-    found = np.stack((value, *spread), -1).tolist()
-    return [Correlation(*c) for c in found[0]], [Correlation(*c) for c in found[1]]
-
-
-def _spearman(blocks: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Rank correlations (2, c) over all rows, and the means of those within blocks."""
-
-    def one(rows: NDArray) -> NDArray[np.float64]:
-        ranks = rankdata(rows, axis=0)
-        ranks -= ranks.mean(0)
-        size = np.sqrt((ranks**2).sum(0))
-        return ranks[:, -1] @ ranks[:, :-1] / (size[-1] * size[:-1])
-
-    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # a mean over no defined block is NaN
-        return np.stack((one(np.concatenate(blocks)), np.nanmean([one(block) for block in blocks], 0)))
-
-
-def premise(table: pd.DataFrame, features: Mapping[str, pd.DataFrame], resamples: int, seed: int) -> pd.DataFrame:
-    """Rank correlations of every feature of the certified path (`along`, by model) with every method's outcome: that a
-    pair is not solved, that the solver says not converged, and the excess of the length. One row a method, outcome and
-    feature, over all pairs and within models."""
-    rows = []
-    for method, group in table.groupby("method", sort=False):
-        outcomes = {
-            "not solved": ~group["solved"],
-            "not converged": ~group["converged"],
-            "excess": (group["ratio"] - 1).clip(lower=RESOLVED),
-        }
-        for outcome, values in outcomes.items():
-            blocks = [
-                np.column_stack((features[str(model)].loc[own["pair"]], values[own.index].astype(float)))
-                for model, own in group.groupby("model", sort=False)
-            ]
-            for kind, found in zip(("all", "within"), correlate(blocks, resamples, seed), strict=True):
-                for feature, c in zip(next(iter(features.values())), found, strict=True):
-                    rows.append({"method": method, "outcome": outcome, "over": kind, "feature": feature, **c._asdict()})
-    return pd.DataFrame(rows)
-
-
-def select(found: pd.DataFrame, outcome: str, over: str, feature: str) -> pd.DataFrame:
-    """Of what `premise` found, the rows of one outcome and feature over "all" pairs or "within" models, by method."""
-    rows = (found["outcome"] == outcome) & (found["over"] == over) & (found["feature"] == feature)
-    return found[rows].set_index("method")[["value", "low", "high"]]
-
-
-def answers(
-    table: pd.DataFrame, found: pd.DataFrame, outcome: str = "not solved", feature: str = "log_cond, highest"
-) -> dict[str, Answer]:
-    """Does the condition number predict that a pair is "not solved", or "not converged"? By method: True if their rank
-    correlation is above zero, by its interval, over all pairs and within models; None where there are too few pairs of
-    either kind to tell."""
-    told = {}
-    for method, group in table.groupby("method", sort=False):
-        failed = int((~group[outcome.removeprefix("not ")]).sum())
-        if min(failed, len(group) - failed) < FEW:
-            told[str(method)] = Answer(None, f"cannot be told: {failed} of {len(group)} pairs {outcome}")
-            continue
-        pooled, within = (select(found, outcome, over, feature).loc[method] for over in ("all", "within"))
-        own = found[(found["method"] == method) & (found["outcome"] == outcome) & (found["over"] == "within")]
-        own = own.dropna()
-        holds = bool(pooled["low"] > 0 and within["low"] > 0)
-        word = "yes" if holds else "between models, not within one" if pooled["low"] > 0 else "no"
-        told[str(method)] = Answer(
-            holds,
-            f"{word}: {failed} of {len(group)} {outcome}; rank correlation with {feature} {_interval(pooled)}, within "
-            f"a model {_interval(within)}; strongest within a model: {_strongest(own)}",
-        )
-    return told
-
-
-def _strongest(found: pd.DataFrame) -> str:
-    """The feature with the largest correlation of rows of `premise`, and that correlation."""
-    if found.empty:
-        return "none, no model has pairs of both kinds"
-    best = found.loc[found["value"].abs().idxmax()]
-    return f"{best['feature']} {_interval(best)}"
-
-
-def _interval(row: pd.Series) -> str:
-    return f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
-
-
-def by_quantile(
-    table: pd.DataFrame, features: Mapping[str, pd.DataFrame], feature: str, parts: int = 5
-) -> pd.DataFrame:
-    """Share of pairs not solved, by method, in `parts` equal parts of the pairs in order of a feature; the index is
-    each part's median of it."""
-    values = pd.concat(features, names=["model", "pair"])[feature].rename("feature")
-    joined = table.join(values, on=["model", "pair"])
-    part = ((joined["feature"].rank(pct=True) * parts).apply(np.ceil)).clip(1, parts)
-    failed = (~joined["solved"]).groupby([part, joined["method"]], sort=False).mean().unstack()
-    return failed.set_index(joined["feature"].groupby(part).median().loc[failed.index]).sort_index()
-
-
-# ------------------------------------------------------------------------------------------------ latent distance
-
-
-def distance_correlation(compared: Compared, resamples: int, seed: int) -> Correlation:
-    """Rank correlation of the Euclidean latent distance of certified pairs with the length of the shortest path."""
-    told = certified(compared)
-    distance = (compared.end - compared.start).norm(dim=1)
-    (found,), _ = correlate([torch.stack((distance, compared.optimum.length), 1)[told].numpy()], resamples, seed)
-    return found
-
-
-class Neighbours(NamedTuple):
-    """Share of points whose nearest neighbour by geodesic length is another than by latent distance; and how many
-    times further away, by geodesic length, the latter is than the former, on average over those points."""
-
-    changed: float
-    further: float
-
-
-def neighbours(points: Tensor, length: Tensor) -> Neighbours:
-    """Of points (n, k) and the lengths (n (n - 1) / 2,) between them, in the order of `torch.combinations`."""
-    n = len(points)
-    first, second = torch.combinations(torch.arange(n)).T
-    geodesic_distance = torch.full((n, n), torch.inf, dtype=length.dtype)
-    geodesic_distance[first, second] = geodesic_distance[second, first] = length.nan_to_num(nan=torch.inf)
-    latent = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
-    near = geodesic_distance.min(1).values
-    taken = geodesic_distance[torch.arange(n), latent.argmin(1)]
-    changed = taken > near
-    further = (taken / near)[changed].mean().item() if changed.any() else 1.0
-    return Neighbours(changed.double().mean().item(), further)
