@@ -1,4 +1,13 @@
-"""Curves between latent points: one problem, one result type and measure, and the solvers."""
+"""Curves between latent points: one problem, one result type and measure, and the solvers.
+
+problem.py: `geodesic`, and which method to use when.
+curves.py: what every solver returns, and how its length and energy are measured.
+newton.py, spline.py, network.py, graph.py, georce.py, bvp.py, fixed_point.py, straight.py: a solver each, with its
+    equation, criterion, cost, source, and when it fails.
+line_search.py, descent.py: what several solvers share.
+shortest.py: `shortest_path`, the shortest path of all in the plane, with an error estimate.
+exponential.py: from a start and a velocity to a curve, and back.
+"""
 
 from ..geometry.inversion import invert
 from .curves import Curves, Geodesics, Solution, measure

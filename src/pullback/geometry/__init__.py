@@ -1,4 +1,15 @@
-"""Latent geometry of any callable generator: Jacobians, the pullback metric and its maps."""
+"""Latent geometry of any callable generator: Jacobians, the pullback metric and its maps.
+
+derivatives.py: one prepared object a generator, with its value, Jacobian and second derivatives; `jacobian`.
+layers.py: the fast path of these for plain networks.
+inputs.py, checks.py: what a caller may give, and what is wrong with a generator, found before anything is computed.
+manifolds.py: `Manifold` and `Embedded`, all that a solver sees.
+latent.py: `LatentSpace`, a generator's latent space as a manifold.
+surfaces.py: surfaces whose geodesics are known.
+metric.py: the pullback metric, singular values, log_det and log_cond.
+maps.py: `latent_map`, both over a box.
+inversion.py: the latent point whose image is nearest to a given one.
+"""
 
 from .derivatives import Derivatives, Generator, in_dtype, jacobian
 from .latent import LatentSpace, as_manifold

@@ -1,0 +1,36 @@
+"""Drawing only: arrays and an axes in, artists out. Everything is used from here, as `plots.NAME`.
+
+style.py: sizes, colours and labels that all figures share.
+images.py: grids of digits.
+maps.py: maps of the metric, and points and curves on them.
+training.py: loss curves, and the share of each digit among samples.
+solvers.py: solvers against the shortest path, on the pairs of one run.
+seeds.py: what the records of several seeds say, a dot a seed.
+claims.py: the scorecard, and the parts of a claim.
+"""
+
+from .claims import FURTHEST, VERDICTS, claim_parts, decisiveness, scorecard
+from .images import decoded_grid, image_grid, tiled
+from .maps import (
+    atlas,
+    beyond,
+    colour_bar,
+    digit_markers,
+    latent_heatmap,
+    latent_scatter,
+    paths,
+    report_panels,
+)
+from .seeds import against_size, against_sparsity, condition_ranges, curve_quality, seed_dots, solved_dots
+from .solvers import excess_boxes, intervals, performance_profile, ratio_boxes, share_against_time, share_lines
+from .style import CLASSES, COLUMN, FAMILY_COLOURS, LABELS, MAPS, PAGE, RANK_DEFICIENT, use_style
+from .training import loss_curves, share_table
+
+__all__ = [
+    "CLASSES", "COLUMN", "FAMILY_COLOURS", "FURTHEST", "LABELS", "MAPS", "PAGE", "RANK_DEFICIENT", "VERDICTS",
+    "against_size", "against_sparsity", "atlas", "beyond", "claim_parts", "colour_bar", "condition_ranges",
+    "curve_quality", "decisiveness", "decoded_grid", "digit_markers", "excess_boxes", "image_grid", "intervals",
+    "latent_heatmap", "latent_scatter", "loss_curves", "paths", "performance_profile", "ratio_boxes",
+    "report_panels", "scorecard", "seed_dots", "share_against_time", "share_lines", "share_table", "solved_dots",
+    "tiled", "use_style",
+]  # fmt: skip

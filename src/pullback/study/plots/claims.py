@@ -1,0 +1,72 @@
+"""Claims, their parts and their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from .style import CLASSES
+
+VERDICTS = {"supported": (CLASSES[2], "o"), "contradicted": (CLASSES[3], "X"), "undecided": (CLASSES[7], "D")}
+FURTHEST = 100.0  # half-widths of the interval beyond which the scorecard's axis ends
+
+
+def decisiveness(part: dict[str, Any]) -> float:
+    """How far a part's effect lies on the supporting side of its threshold, in half-widths of its interval: beyond 1
+    it is supported, below -1 contradicted. NaN without an interval, at most FURTHEST either way."""
+    if part["interval"] is None:
+        return np.nan
+    low, high = part["interval"]
+    margin = {
+        "above": part["effect"] - part["threshold"],
+        "below": part["threshold"] - part["effect"],
+        "within": part["threshold"] - abs(part["effect"]),
+    }[part["side"]]
+    half = max((high - low) / 2, 1e-12)
+    return float(np.clip(margin / half, -FURTHEST, FURTHEST))
+
+
+def scorecard(ax: Axes, results: Sequence[dict[str, Any]]) -> None:
+    """One row a claim: each of its parts at its decisiveness, in the colour and shape of the part's verdict, the
+    headline larger; a claim of too few seeds is grey and says so."""
+    for row, r in enumerate(results):
+        for p in reversed(r["parts"]):
+            colour, shape = VERDICTS.get(p["verdict"], ("0.75", "o"))
+            size = 34 if p is r["parts"][0] else 12
+            ax.scatter(decisiveness(p), row, s=size, color=[colour], marker=shape, lw=0, zorder=3)
+        told = r["reason"] if "seeds" in r["reason"] else r["verdict"]
+        ax.text(1.01, row, told, transform=ax.get_yaxis_transform(), va="center", fontsize=6)
+    ax.axvspan(-1, 1, color="0.92", zorder=0)
+    ax.axvline(0, color="black", lw=0.6)
+    ax.set_xscale("symlog", linthresh=1, linscale=0.7)
+    ax.set_xticks([-100, -10, -1, 0, 1, 10, 100], ["-100", "-10", "-1", "0", "1", "10", "100"])
+    ax.set(xlim=(-2 * FURTHEST, 2 * FURTHEST), ylim=(len(results) - 0.5, -0.5))
+    ax.set_yticks(range(len(results)), [f"{r['statement'].rstrip('.')}  {r['id']}" for r in results], fontsize=6)
+    ax.set_xlabel("from the threshold, in half-widths\nof the 95 % interval", fontsize=7)
+    ax.grid(axis="y", color="0.9", lw=0.5)
+    for name, (colour, shape) in VERDICTS.items():
+        ax.scatter([], [], s=20, color=[colour], marker=shape, lw=0, label=name)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+
+
+def claim_parts(axes: Sequence[Axes], results: Sequence[dict[str, Any]]) -> None:
+    """One panel a claim, all on one scale; in it one row a part: a dot a seed and the interval of their mean, in the
+    colour of the part's verdict. A part is supported where the whole interval lies on the shaded side of its row."""
+    parts = [p for r in results for p in r["parts"]]
+    numbers = [v for p in parts for v in (*p["values"].values(), p["threshold"], *(p["interval"] or ()))]
+    margin = 0.05 * (max(numbers) - min(numbers) or 1)
+    low, high = min(numbers) - margin, max(numbers) + margin
+    for ax, r in zip(axes, results, strict=True):
+        for row, p in enumerate(r["parts"]):
+            colour, values, bound = VERDICTS.get(p["verdict"], ("0.5", ""))[0], p["values"].values(), p["threshold"]
+            shaded = {"above": (bound, high), "below": (low, bound), "within": (-bound, bound)}[p["side"]]
+            ax.fill_betweenx([row - 0.45, row + 0.45], *shaded, color="0.92", lw=0)
+            ax.plot(values, row + np.linspace(-0.25, 0.25, len(values)), "o", ms=2.5, color=colour, alpha=0.7)
+            if p["interval"]:
+                ax.hlines(row, *p["interval"], color=colour, lw=2)
+        ax.set(xlim=(low, high), ylim=(len(r["parts"]) - 0.5, -0.5))
+        ax.set_yticks(range(len(r["parts"])), [p["label"] for p in r["parts"]], fontsize=6)
+        ax.set_title(f"{r['id']}: {r['statement'].rstrip('.')}", fontsize=7)

@@ -1,0 +1,88 @@
+"""What solvers achieve, on the pairs of one run."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from .style import CLASSES
+
+
+def ratio_boxes(ax: Axes, ratios: dict[str, NDArray[np.float64]]) -> None:
+    """Straight over geodesic length, one box a model: quartiles, and whiskers from the 5 to the 95 % quantile."""
+    ax.boxplot(
+        list(ratios.values()),
+        orientation="horizontal",
+        whis=(5, 95),
+        tick_labels=list(ratios),
+        flierprops={"marker": ".", "ms": 2},
+        medianprops={"color": CLASSES[3]},
+    )
+    ax.axvline(1, color="black", lw=0.8, ls=":")
+    ax.invert_yaxis()
+    ax.set_xlabel("length of the straight line over that of the geodesic")
+
+
+def performance_profile(ax: Axes, shares: pd.DataFrame) -> None:
+    """One step line a column: the share of pairs within 1 + excess of the optimum, against the excess (the index)."""
+    for i, (method, column) in enumerate(shares.items()):
+        style = ("-", "--", ":")[i // len(CLASSES)]
+        ax.step(shares.index, column, style, where="post", color=CLASSES[i % len(CLASSES)], lw=1.2, label=method)
+    ax.set(xscale="log", xlabel="length above the optimum, relative", ylabel="share of pairs", ylim=(-0.02, 1.02))
+
+
+def share_against_time(ax: Axes, shares: pd.Series, milliseconds: pd.Series) -> None:
+    """One dot a method, in the colours of `performance_profile`."""
+    for i, (method, share) in enumerate(shares.items()):
+        ax.plot(milliseconds[method], share, "o", ms=5, color=CLASSES[i % len(CLASSES)], label=method)
+    ax.set(xscale="log", xlabel="milliseconds a pair", ylabel="share of pairs solved", ylim=(-0.02, 1.02))
+
+
+def excess_boxes(ax: Axes, records: pd.DataFrame, least: float) -> None:
+    """Length above the optimum, one row a method and in it one box a family: quartiles, whiskers from the 5 to the 95 %
+    quantile. Excesses are drawn as at least `least`, the resolution, and at most 10."""
+    excess = (records["ratio"] - 1).clip(least, 10)
+    methods, families = records["method"].unique(), records["family"].unique()
+    for i, (colour, family) in enumerate(zip(CLASSES, families, strict=False)):
+        own = records["family"] == family
+        boxes = ax.boxplot(
+            [excess[own & (records["method"] == method)] for method in methods],
+            positions=np.arange(len(methods)) + 0.8 * ((i + 0.5) / len(families) - 0.5),
+            orientation="horizontal",
+            widths=0.6 / len(families),
+            whis=(5, 95),
+            patch_artist=True,
+            label=family,
+            boxprops={"facecolor": colour, "lw": 0.5},
+            medianprops={"color": "black"},
+            flierprops={"marker": ".", "ms": 1.5, "mec": colour},
+            manage_ticks=False,
+        )
+        plt.setp(boxes["whiskers"] + boxes["caps"], lw=0.6)
+    ax.set(xscale="log", xlabel="length above the optimum, relative", ylim=(len(methods) - 0.5, -0.5))
+    ax.set_yticks(np.arange(len(methods)), methods)
+    ax.legend()
+
+
+def intervals(ax: Axes, groups: dict[str, pd.DataFrame]) -> None:
+    """Estimates with their intervals (columns value, low, high), one line a row, one colour a group; groups share
+    their rows and are drawn beside each other. A dotted line at zero."""
+    rows = next(iter(groups.values())).index
+    for i, (colour, (name, group)) in enumerate(zip(CLASSES, groups.items(), strict=False)):
+        y = np.arange(len(rows)) + 0.7 * ((i + 0.5) / len(groups) - 0.5)
+        ax.hlines(y, group["low"], group["high"], color=colour, lw=1.5)
+        ax.plot(group["value"], y, "o", ms=3, color=colour, label=name)
+    ax.axvline(0, color="black", lw=0.8, ls=":")
+    ax.set_yticks(np.arange(len(rows)), rows)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xlabel("rank correlation")
+
+
+def share_lines(ax: Axes, shares: pd.DataFrame) -> None:
+    """One line a column: a share against the index, in the colours of `performance_profile`."""
+    for i, (method, column) in enumerate(shares.items()):
+        ax.plot(shares.index, column, "o-", ms=2.5, lw=1, color=CLASSES[i % len(CLASSES)], label=method)
+    ax.set(ylabel="share of pairs not solved", ylim=(-0.02, 1.02))
