@@ -13,10 +13,11 @@ from torch import Tensor
 
 from ..geodesics import invert
 from . import data, figures
-from .checkpoints import digest, key, train_or_load
+from .checkpoints import digest, key
 from .models import ModelSpec
 from .profiles import check_parameters
 from .records.quantities import GAN_BOX, Box, percentile_box
+from .trained_models import train_or_load
 from .training import Trained, TrainingSettings, train
 
 CLASSIFIER_EPOCHS = 10

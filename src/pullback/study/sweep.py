@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from .. import geodesics, geometry
-from . import checkpoints, data
+from . import checkpoints, data, training
 from .checkpoints import code_hash
 from .claims import verdicts as scorecard
 from .claims.verdicts import SEEDS
@@ -43,6 +43,7 @@ from .profiles import PROFILES, Profile, get_profile
 from .records import measurement as evidence
 from .records import quantities as measures
 from .solvers import runs as comparison
+from .trained_models import available, train_or_load
 from .training import TrainingSettings, train
 from .workers import job_count, say, side_by_side
 
@@ -119,8 +120,12 @@ def source_hash() -> str:
 
 
 def checkpoint_path(profile: Profile, item: Item) -> Path:
-    part = "" if item.images == whole(profile) else f"-{item.images}"
-    return checkpoints.path_of(item.spec, settings(profile, item), data.data_hash(profile.sample) + part)
+    return checkpoints.path_of(item.spec, settings(profile, item), data_of(profile, item))
+
+
+def data_of(profile: Profile, item: Item) -> str:
+    """The name of an item's training set in the key of its checkpoint."""
+    return data.data_hash(profile.sample) + ("" if item.images == whole(profile) else f"-{item.images}")
 
 
 def record_path(profile: Profile, item: Item) -> Path:
@@ -160,7 +165,7 @@ def fingerprint() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         **{package: version(package).split("+")[0] for package in PACKAGES},
-        "training code": checkpoints.source_hash()[:16],
+        "training recipe": str(training.RECIPE),
         "measuring code": source_hash()[:16],
     }
 
@@ -186,10 +191,7 @@ def train_item(task: Task, progress: Callable[[str], None]) -> bytes:
     images, labels = training_set(task.profile, item)
     trained = train(item.spec, chosen, images, labels, device="cpu",
                     progress=lambda epoch: epoch.milestone and progress(f"{name:<34} {epoch}"))
-    return checkpoints.encode(trained, {
-        "settings": asdict(chosen),
-        "data": f"{data.data_hash(task.profile.sample)}, {item.images} images",
-        "source": checkpoints.source_hash(),
+    return checkpoints.encode(trained, chosen, data_of(task.profile, item), {
         "device": "cpu",
         "threads": 1,
         "torch": torch.__version__,
@@ -200,7 +202,10 @@ def train_item(task: Task, progress: Callable[[str], None]) -> bytes:
 def measure_item(task: Task, checkpoint: bytes) -> bytes:
     """The record of an item with this checkpoint."""
     profile, item, started = task.profile, task.item, time.perf_counter()
-    trained, judge = _decode(checkpoint, item.spec), _decode(task.judge, CLASSIFIER)
+    decided = (item.spec, settings(profile, item), data_of(profile, item))
+    trained = checkpoints.decode(checkpoint, *decided, item.name(profile))
+    decided = (CLASSIFIER, judge_settings(profile), data.data_hash(profile.sample))
+    judge = checkpoints.decode(task.judge, *decided, CLASSIFIER.name)
     images, _ = training_set(profile, item)
     everything = item.images == whole(profile)
     numbers = evidence.measure_model(trained, judge.model, profile, images, seed=item.seed, everything=everything)
@@ -218,19 +223,12 @@ def measure_item(task: Task, checkpoint: bytes) -> bytes:
     return f"{json.dumps(record, allow_nan=False)}\n".encode()
 
 
-def _decode(content: bytes, spec: ModelSpec) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{spec.name}.safetensors"
-        path.write_bytes(content)
-        return checkpoints.read(path, spec)
-
-
 def _work_and_write(task: Task) -> None:
     """Local: each result is kept as soon as it is there."""
     path = checkpoint_path(task.profile, task.item)
-    checkpoint = path.read_bytes() if path.exists() else train_item(task, say)
-    if not path.exists():
-        write_atomically(path, checkpoint)
+    if not available(task.item.spec, settings(task.profile, task.item), data_of(task.profile, task.item), say):
+        write_atomically(path, train_item(task, say))
+    checkpoint = path.read_bytes()
     write_atomically(record_path(task.profile, task.item), measure_item(task, checkpoint))
     say(f"done: {task.item.name(task.profile)}")
 
@@ -282,7 +280,7 @@ def run(
             pass
     client = _connect(scheduler) if scheduler else None
     data_hash = data.data_hash(profile.sample)
-    checkpoints.train_or_load([CLASSIFIER], judge_settings(profile), sample=profile.sample, progress=progress)
+    train_or_load([CLASSIFIER], judge_settings(profile), sample=profile.sample, progress=progress)
     judge = checkpoints.path_of(CLASSIFIER, judge_settings(profile), data_hash).read_bytes()
     left, started = len(missing), time.perf_counter()
 
@@ -296,7 +294,8 @@ def run(
 
     def task(item: Item) -> Task:
         path = checkpoint_path(profile, item)
-        own = path.read_bytes() if client and path.exists() else None  # a local worker reads the file itself
+        known = client and available(item.spec, settings(profile, item), data_of(profile, item), progress)
+        own = path.read_bytes() if known else None  # a local worker reads the file itself
         return Task(item, profile, judge, own, fingerprint())
 
     if client is None:

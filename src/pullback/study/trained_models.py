@@ -1,0 +1,87 @@
+"""The study's models: loaded where a checkpoint is, trained side by side where there is none."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+
+import torch
+
+from . import data
+from .checkpoints import encode, path_of, read
+from .former import carry_over
+from .models.spec import ModelSpec
+from .parameters import choose_device
+from .paths import write_atomically
+from .training import Trained, TrainingSettings, train
+from .workers import job_count, say, side_by_side
+
+
+def available(
+    spec: ModelSpec, settings: TrainingSettings, data_hash: str, progress: Callable[[str], object] = print
+) -> bool:
+    """Whether the model's checkpoint is there; one of the first format, if there is one, is first carried over.
+
+    Raises CheckpointError as `carry_over` does.
+    """
+    path = path_of(spec, settings, data_hash)
+    if os.path.lexists(path):  # a broken link too: whatever is in the way is not replaced
+        return True
+    content = carry_over(spec, settings, data_hash, progress)
+    if content is not None:
+        write_atomically(path, content)
+    return content is not None
+
+
+def _train_and_write(spec: ModelSpec, settings: TrainingSettings, sample: bool, device: str) -> None:
+    images, labels = data.load("train", sample=sample)
+    started = time.perf_counter()
+    trained = train(spec, settings, images, labels, device=device,
+                    progress=lambda epoch: epoch.milestone and say(f"{spec.name:<26} {epoch}"))
+    content = encode(trained, settings, data.data_hash(sample), {
+        "device": str(choose_device(device)),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "seconds": round(time.perf_counter() - started, 1),
+    })
+    write_atomically(path_of(spec, settings, data.data_hash(sample)), content)
+
+
+def train_or_load(
+    specs: Iterable[ModelSpec],
+    settings: TrainingSettings,
+    *,
+    sample: bool,
+    device: str = "auto",
+    progress: Callable[[str], object] = print,
+) -> dict[str, Trained]:
+    """The models of `specs` by name, trained on MNIST (`sample`: on the committed part of it) where no checkpoint is.
+
+    Missing models are trained side by side, one process and one thread each, as many at a time as there are
+    processors (PULLBACK_JOBS overrides; one on a GPU): on a CPU that is faster than one model on all threads,
+    and the weights do not depend on how many run. Each is saved when it is finished, so an interrupted call
+    continues there. A script that calls this needs the usual `if __name__ == "__main__":` guard.
+
+    Raises DivergenceError or DataError as the training does, and CheckpointError for a file that cannot be trusted.
+    """
+    specs = tuple(specs)
+    missing = [spec for spec in specs if not available(spec, settings, data.data_hash(sample), progress)]
+    if loaded := len(specs) - len(missing):
+        progress(f"{loaded} of {len(specs)} models loaded; training skipped")
+    if missing:
+        jobs = job_count(1 if choose_device(device).type == "cuda" else None)
+        _train_side_by_side(missing, settings, sample, device, min(jobs, len(missing)), progress)
+    return {spec.name: read(spec, settings, data.data_hash(sample)) for spec in specs}
+
+
+def _train_side_by_side(
+    specs: list[ModelSpec],
+    settings: TrainingSettings,
+    sample: bool,
+    device: str,
+    jobs: int,
+    progress: Callable[[str], object],
+) -> None:
+    what = f"training one of {', '.join(spec.name for spec in specs)}"
+    side_by_side(_train_and_write, [(spec, settings, sample, device) for spec in specs], jobs, what, progress)
