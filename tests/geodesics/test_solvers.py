@@ -93,7 +93,8 @@ def test_newton_is_exact_to_a_millionth_on_fine_curves(surface: str) -> None:
     manifold, k, low, high = SURFACES[surface]
     start, end = pairs(6, low, high, k)
     points = straight_then_refined(manifold, start, end, 128)
-    torch.testing.assert_close(measure(manifold, points).length, manifold.distance(start, end), rtol=1e-6, atol=0)
+    length = measure(manifold, points, 1e-8).length
+    torch.testing.assert_close(length, manifold.distance(start, end), rtol=1e-6, atol=0)
 
 
 @CURVED
@@ -104,7 +105,7 @@ def test_length_converges_with_the_fourth_power_of_the_segments(surface: str) ->
     segments, distance, errors = [8, 16, 32, 64], manifold.distance(start, end), []
     for n in segments:
         points = straight_then_refined(manifold, start, end, n, tol=1e-16)
-        errors.append((measure(manifold, points).length / distance - 1).abs().sum().item())
+        errors.append((measure(manifold, points, 1e-13).length / distance - 1).abs().sum().item())
     assert np.polyfit(np.log(segments), np.log(errors), 1)[0] < -3.8
 
 
@@ -148,12 +149,12 @@ def energy(manifold: Manifold, points: Tensor) -> Tensor:
 def test_derivatives_are_those_of_automatic_differentiation(manifold: Manifold, k: int) -> None:
     random = torch.Generator().manual_seed(1)
     z = 1 + 0.5 * torch.rand(2, 7, k, dtype=torch.float64, generator=random)
-    x, found = newton._evaluate(manifold, z)
+    x, found = manifold.energy(z)
     torch.testing.assert_close(found, torch.stack([energy(manifold, curve) for curve in z]))
     halved = torch.cat([torch.stack((z[:, :-1], (z[:, 1:] + z[:, :-1]) / 2), 2).flatten(1, 2), z[:, -1:]], 1)
     refined = torch.stack([energy(manifold, curve) for curve in halved])
-    torch.testing.assert_close(newton._refined(manifold, z, x), refined)
-    gradient, diagonal, more_diagonal, coupling, more_coupling = newton._derivatives(manifold, z, x)
+    torch.testing.assert_close(manifold.refined_energy(z, x), refined)
+    gradient, diagonal, more_diagonal, coupling, more_coupling = manifold.energy_derivatives(z, x)
     for b in range(2):
 
         def of_inner(inner: Tensor, b: int = b) -> Tensor:
@@ -378,17 +379,39 @@ def test_every_method_has_a_tolerance_here() -> None:
     assert set(TOLERANCES) == set(METHODS) - {"straight"}
 
 
+@pytest.mark.parametrize("tol", [1e-4, 1e-6, 1e-8])
 @pytest.mark.parametrize("segments", [1, 16, 64])
-def test_the_measure_resolves_a_ridge_that_no_knot_sees(segments: int) -> None:
+def test_the_measure_resolves_a_ridge_that_no_knot_sees(segments: int, tol: float) -> None:
     """A step of height 2 and width 0.005 adds 2 to the length of the line across it, but for rounding its corners."""
 
     def ridge(z: Tensor) -> Tensor:
         return torch.stack((z[:, 0], z[:, 1], ((z[:, 0] - 0.503) / 0.005).tanh()), 1)
 
-    line = geodesic(ridge, torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]), method="straight", segments=segments)
-    dense = torch.linspace(0, 1, 200_001, dtype=torch.float64)
-    chords = ridge(torch.stack((dense, 0 * dense), 1)).diff(dim=0).norm(dim=1).sum()
-    assert line.length.item() == pytest.approx(chords.item(), rel=1e-5)
+    line = segment(torch.zeros(1, 2).double(), torch.tensor([[1.0, 0.0]]).double(), segments)
+    length = quad(lambda x: math.hypot(1, (1 / math.cosh((x - 0.503) / 0.005)) ** 2 / 0.005), 0.4, 0.6, limit=500)[0]
+    assert measure(ridge, line, tol).length.item() == pytest.approx(0.8 + length, rel=tol)
+
+
+def test_the_measure_finds_a_ridge_between_its_nodes_by_its_chords() -> None:
+    """At no node does the speed tell of the step, of height 2 and width 1e-4; the images do."""
+
+    def step(z: Tensor) -> Tensor:
+        return torch.stack((z[:, 0], ((z[:, 0] - 0.5078) / 1e-4).tanh()), 1)
+
+    line = segment(torch.zeros(1, 1).double(), torch.ones(1, 1).double(), 16)
+    nodes = torch.linspace(0, 1, 65).double()
+    assert (1 / ((nodes - 0.5078) / 1e-4).cosh()).max() < 1e-20
+    found = measure(step, line)
+    exact = quad(lambda x: math.hypot(1, (1 / math.cosh(x / 1e-4)) ** 2 / 1e-4), -0.002, 0.002, limit=500)[0] + 0.996
+    assert found.length.item() == pytest.approx(exact, rel=1e-3)
+    assert found.chords.item() <= found.length.item() * (1 + 1e-4)
+
+
+def test_chords_never_exceed_the_length_of_an_honest_generator() -> None:
+    f, (start, end) = decoder(), pairs(20, -1.5, 1.5)
+    for method in ("straight", "newton"):
+        found = measure(f, geodesic(f, start, end, method=method).points)
+        assert (found.chords <= found.length * (1 + 1e-6)).all() and (found.chords > 0.99 * found.length).all()
 
 
 def test_a_curve_that_is_a_geodesic_already_is_called_converged() -> None:

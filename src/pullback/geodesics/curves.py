@@ -5,10 +5,15 @@ Its length and energy
 
     L = int_0^1 |g'|_M dt,        E = int_0^1 <g', M(g) g'> dt
 
-are integrated from |A g'|, with A^T A = M (the Jacobian, of an embedded manifold) in float64, by Gauss-Legendre
-quadrature between the knots, as finely as it takes. They belong to the curve: they depend neither on the solver nor,
-but for the quadrature's error, on the number of knots. L is in pixel units for a latent space. E >= L^2, with
-equality for constant speed (Cauchy-Schwarz).
+are integrated from |g'|_M in float64 (of an embedded manifold, the directional derivative of the embedding) by Boole's
+rule on panels with five evenly spaced nodes. A curve starts with at least NODES steps between nodes. Its length's error
+is estimated panel by panel, as the larger of Boole's difference from Simpson's rule / 16, and the excess of the panel's
+chords over its length. While the errors of a curve sum up to more than SETTLED of its length, its panels of the largest
+errors are halved. Chords are those between the images of neighbouring nodes. They cannot be longer than the curve, so
+an excess means that a ridge lies between nodes, or that f's derivative is not that of f.
+
+L and E belong to the curve: they depend neither on the solver nor, but for the quadrature's error, on the number of
+knots. L is in pixel units for a latent space. E >= L^2, with equality for constant speed (Cauchy-Schwarz).
 
 The spline, and not the chain of straight segments, because its error falls as n^-4 and not n^-2: on random
 128-32 decoders with 32 segments, 3e-6 of the length at worst instead of 9e-5.
@@ -16,6 +21,7 @@ The spline, and not the chain of straight segments, because its error falls as n
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -31,9 +37,13 @@ from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
 from ..geometry.metric import log_cond, singular_values
 
-NODES = 3  # Gauss-Legendre nodes a panel: exact where the integrand is a polynomial of degree 5
-PANELS, FINEST = 64, 2**11  # of a curve, at first and at most
-SETTLED = 1e-4  # relative change of the length by halving the panels that ends the halving
+NODES = 64  # steps between the first nodes of a curve, at least
+BOOLE = (7 / 90, 32 / 90, 12 / 90, 32 / 90, 7 / 90)  # weights of a panel's five nodes: order 6
+SIMPSON = (1 / 6, 4 / 6, 1 / 6)  # of every second node: order 4
+SETTLED = 1e-4  # estimated relative error of a length at which the halving of panels ends
+DEEPEST = 10  # times that a panel is halved at most
+ROUNDING = 1e-6  # chords shorter than this part of an image's norm may be rounding
+HELD = 32  # times `together` points whose images are held at a time
 POINTS = 1024  # evaluated at a time: bounds the memory, and fits the cache
 
 
@@ -48,10 +58,12 @@ class Solution(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Length and energy, (B,) each; NaN for a curve on which the metric is not finite."""
+    """Length and energy of B curves, NaN for a curve on which the metric is not finite, and the sum of the chords
+    between the images of the nodes, 0 without an embedding; (B,) each."""
 
     length: Tensor
     energy: Tensor
+    chords: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +137,14 @@ def interpolate(points: Tensor, t: Tensor, derivative: int = 0) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _basis(segments: int, derivative: int, t: bytes) -> NDArray[np.float64]:
-    """Values (T, segments + 1), or derivatives, of the splines that are 1 at one knot, at times t."""
-    spline = CubicSpline(np.linspace(0, 1, segments + 1), np.eye(segments + 1))
-    return spline(np.frombuffer(t), derivative)
+    """Values (T, segments + 1), or derivatives, of `_splines` at times t."""
+    return _splines(segments)(np.frombuffer(t), derivative)
+
+
+@lru_cache(maxsize=64)
+def _splines(segments: int) -> CubicSpline:
+    """The splines, one a knot, that are 1 at that knot and 0 at the others."""
+    return CubicSpline(np.linspace(0, 1, segments + 1), np.eye(segments + 1))
 
 
 def segment(start: Tensor, end: Tensor, segments: int) -> Tensor:
@@ -136,45 +153,97 @@ def segment(start: Tensor, end: Tensor, segments: int) -> Tensor:
     return torch.lerp(start[:, None], end[:, None], t)
 
 
-def measure(f: Manifold | Generator, points: Tensor) -> Measured:
-    """Length and energy of the curves with knots points (B, n + 1, k).
-
-    On at least PANELS panels, of NODES nodes each, and on twice as many as long as that changes a curve's length by
-    more than SETTLED, up to FINEST.
-    """
+@torch.no_grad()
+def measure(f: Manifold | Generator, points: Tensor, tol: float = SETTLED) -> Measured:
+    """Length, energy and chords of the curves with knots points (B, n + 1, k); see the module for the quadrature. `tol`
+    bounds the estimated relative error of a length."""
     manifold, points = as_manifold(f), points.to(torch.float64)
-    segments = points.shape[1] - 1
-    panels = segments * -(-PANELS // segments)
-    found, left = _integrate(manifold, points, panels), torch.arange(len(points), device=points.device)
-    while len(left) and 2 * panels <= FINEST:
-        panels *= 2
-        finer = _integrate(manifold, points[left], panels)
-        moved = (finer.length - found.length[left]).abs() > SETTLED * finer.length
-        for column, values in zip(found, finer, strict=True):
-            column[left] = values
-        left = left[moved]
-    return found
+    curves = max(1, HELD * manifold.together(points) // NODES)
+    parts = [_measure(manifold, part, tol) for part in points.split(curves)]
+    return Measured(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _integrate(manifold: Manifold, points: Tensor, panels: int) -> Measured:
-    """As `measure`, on that many panels, a multiple of the segments."""
-    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(NODES))
-    t = ((torch.arange(panels)[:, None] + (nodes + 1) / 2) / panels).flatten()
-    z, velocity = (interpolate(points, t, derivative).flatten(0, 1) for derivative in (0, 1))
-    with torch.no_grad():
-        squared = [manifold.speed_squared(*part) for part in zip(z.split(POINTS), velocity.split(POINTS), strict=True)]
-    speed = torch.cat(squared).sqrt().unflatten(0, (len(points), len(t)))
-    weights = (weights / (2 * panels)).repeat(panels).to(points.device)
-    return Measured(speed @ weights, speed.square() @ weights)
+def _measure(manifold: Manifold, points: Tensor, tol: float) -> Measured:
+    """As `measure`, without a bound on the memory."""
+    t = _first_nodes(points.shape[1] - 1)
+    B, panels = len(points), len(t) // 4
+    z, velocity = (interpolate(points, t, derivative) for derivative in (0, 1))
+    images, speed = manifold.in_parts(manifold.track, z.flatten(0, 1), velocity.flatten(0, 1))
+    # Five nodes a panel, at which speeds (p, 5) and images (p, 5, N) are known; neighbours share a node.
+    state = [_windows(column.unflatten(0, (B, -1))) for column in ((speed,) if images is None else (speed, images))]
+    curve = torch.arange(B, device=points.device).repeat_interleave(panels)
+    left, width = t[:-1:4].to(points).repeat(B), points.new_full((B * panels,), 1 / panels)
+    noise = points.new_zeros(B) if images is None else ROUNDING * images[:: len(t)].norm(dim=1).to(points)
+    noise = noise[curve]
+    totals = points.new_zeros(3, B)  # of the panels that are done
+    for depth in range(DEEPEST + 1):
+        length, energy, chords, error = _panels(width, noise, *state)
+        sums = totals.index_add(1, curve, torch.stack((length, energy, chords)))
+        errors = torch.zeros_like(sums[0]).index_add(0, curve, error)
+        count = torch.zeros_like(sums[0]).index_add(0, curve, torch.ones_like(error))
+        split = (errors > tol * sums[0])[curve] & (error > (tol * sums[0] / count)[curve])
+        if depth == DEEPEST or not split.any():
+            break
+        kept = torch.stack((length, energy, chords))[:, ~split]
+        totals = totals.index_add(1, curve[~split], kept)
+        curve, left, width, noise, *state = (a[split] for a in (curve, left, width, noise, *state))
+        state = _halved(manifold, points, curve, left, width, state)
+        curve, noise = curve.repeat_interleave(2), noise.repeat_interleave(2)
+        left = torch.stack((left, left + width / 2), 1).flatten()
+        width = (width / 2).repeat_interleave(2)
+    return Measured(*sums)
+
+
+def _first_nodes(segments: int) -> Tensor:
+    """Times of the first nodes, evenly spaced, four steps a panel: the knots are among them, and as many others, for a
+    curve between its knots need not be what it is at them."""
+    steps = segments * max(2, -(-NODES // segments))
+    return torch.linspace(0, 1, 1 + steps * (4 // math.gcd(4, steps)), dtype=torch.float64)
+
+
+def _windows(column: Tensor) -> Tensor:
+    """Values (B, 4p + 1, ...) at the nodes of B curves as those (B p, 5, ...) of their panels."""
+    return column.unfold(1, 5, 4).movedim(-1, 2).flatten(0, 1)
+
+
+def _panels(width: Tensor, noise: Tensor, speed: Tensor, images: Tensor | None = None) -> tuple[Tensor, ...]:
+    """Of panels of these widths (p,): length and energy by Boole's rule, chords, and the estimated error of the length,
+    (p,) each."""
+    length, energy = ((value @ value.new_tensor(BOOLE)) * width for value in (speed, speed.square()))
+    simpson = speed[:, ::2] @ speed.new_tensor(SIMPSON) * width
+    chords = torch.zeros_like(length) if images is None else images.diff(dim=1).norm(dim=2).sum(1).to(length)
+    return length, energy, chords, torch.maximum((length - simpson).abs() / 16, chords - length - noise)
+
+
+def _halved(
+    manifold: Manifold, points: Tensor, curve: Tensor, left: Tensor, width: Tensor, state: list[Tensor]
+) -> list[Tensor]:
+    """Speeds and images (2p, 5, ...) of the halves of p panels, with four new nodes each."""
+    t = (left[:, None] + width[:, None] * left.new_tensor([1, 3, 5, 7]) / 8).flatten()
+    first = points[curve, 0].repeat_interleave(4, 0)
+    knots = (points - points[:, :1])[curve].repeat_interleave(4, 0)
+    segments, times = points.shape[1] - 1, t.cpu().numpy()
+    z, velocity = (
+        (torch.from_numpy(_splines(segments)(times, derivative)).to(points)[:, None] @ knots).squeeze(1)
+        for derivative in (0, 1)
+    )
+    images, speed = manifold.in_parts(manifold.track, first + z, velocity)
+    halves = []
+    for known, new in zip(state, (speed,) if images is None else (speed, images), strict=True):
+        nodes = torch.empty(len(known), 9, *known.shape[2:], dtype=known.dtype, device=known.device)
+        nodes[:, ::2], nodes[:, 1::2] = known, new.unflatten(0, (-1, 4))
+        halves.append(_windows(nodes))
+    return halves
 
 
 @torch.no_grad()
 def conditioning(f: Manifold | Generator, points: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest log-condition number (B,) of the metric's root at the knots points (B, n + 1, k) and at the
-    segments' middles, +inf where the root is rank deficient and NaN where it is not finite; the point (B, k) there."""
+    """The largest log-condition number (B,) of the metric's root at the first nodes of `measure` of the curves with
+    knots points (B, n + 1, k), +inf where the root is rank deficient and NaN where it is not finite; and where it is
+    met, (B, k)."""
     manifold, points = as_manifold(f), points.to(torch.float64)
-    z = interpolate(points, torch.linspace(0, 1, 2 * points.shape[1] - 1, dtype=torch.float64))
-    values = torch.cat([_log_cond(manifold, part) for part in z.flatten(0, 1).split(POINTS)]).unflatten(0, z.shape[:2])
+    z = interpolate(points, _first_nodes(points.shape[1] - 1))
+    values = manifold.in_parts(lambda a: _log_cond(manifold, a), z.flatten(0, 1)).unflatten(0, z.shape[:2])
     largest, at = values.max(1)
     return largest, z[torch.arange(len(z)), at]
 

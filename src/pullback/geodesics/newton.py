@@ -44,9 +44,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpbsv
 from torch import Tensor
-from torch.func import grad, hessian, vmap
 
-from ..geometry.manifolds import Embedded, Manifold
+from ..geometry.manifolds import Manifold
 from .curves import Solution, interpolate, segment
 from .line_search import backtrack, sufficient
 
@@ -60,7 +59,6 @@ RIDGE = 1e-10  # relative to the mean diagonal: keeps Gauss-Newton definite wher
 ROUNDING = 4  # units in the last place of the energy that a step may raise it by
 TRIALS = 7  # parts of a step that are tried: 1 to 1/64
 JUMP = 1.15  # energy with middles over energy, above which a step may not raise the former
-CACHED = 2**17  # pixels evaluated at a time: with their tangents they fit the cache
 CURVES = 256  # solved together: bounds the memory
 
 
@@ -171,8 +169,8 @@ def _minimise(
     the energy's own error.
     """
     z = points.clone()
-    x, energy = _evaluate(manifold, z)
-    refined = _refined(manifold, z, x)
+    x, energy = manifold.energy(z)
+    refined = manifold.refined_energy(z, x)
     criterion, gap = torch.full_like(energy, torch.inf), refined / energy - 1
     index = torch.arange(len(points), device=points.device)
     stay = iterations < max_iterations
@@ -182,7 +180,7 @@ def _minimise(
             index, z, x, energy, refined = (column[stay] for column in (index, z, x, energy, refined))
         if not len(index):
             return criterion, gap
-        step, decrement, full = _direction(*_derivatives(manifold, z, x))
+        step, decrement, full = _direction(*manifold.energy_derivatives(z, x))
         criterion[index] = torch.where(full, decrement / (2 * energy), torch.inf)
         z, x, energy, refined, moved = _backtrack(manifold, z, x, energy, refined, step, decrement)
         iterations[index] += 1
@@ -195,8 +193,8 @@ def _minimise(
 def _direction(
     gradient: Tensor, diagonal: Tensor, more_diagonal: Tensor, coupling: Tensor, more_coupling: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A step downhill (B, m, k) and its decrement (B,), 0 where there is none, from what `_derivatives` returns;
-    whether (B,) the step is that of the full Hessian."""
+    """A step downhill (B, m, k) and its decrement (B,), 0 where there is none, from what the manifold's
+    `energy_derivatives` returns; whether (B,) the step is that of the full Hessian."""
     eye = torch.eye(gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
     mean = diagonal.diagonal(dim1=-2, dim2=-1).mean((1, 2))
     kept = _banded(diagonal + RIDGE * mean[:, None, None, None] * eye, coupling)
@@ -237,86 +235,11 @@ def _backtrack(
     def attempt(rows: Tensor, scale: float) -> tuple[tuple[Tensor, ...], Tensor]:
         trial = z[rows]
         trial[:, 1:-1] += scale * step[rows]
-        images, lower = _evaluate(manifold, trial)
-        fine = _refined(manifold, trial, images)
+        images, lower = manifold.energy(trial)
+        fine = manifold.refined_energy(trial, images)
         good = (decrement[rows] > 0) & sufficient(lower, bound[rows], decrement[rows], scale)
         good &= fine <= torch.maximum(JUMP * lower, refined[rows])
         return (trial, images.clone() if images is trial else images, lower, fine), good
 
     (z, x, energy, refined), moved = backtrack((z, x, energy, refined), attempt, TRIALS)
     return z, x, energy, refined, moved
-
-
-def _evaluate(manifold: Manifold, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Of curves z (B, n + 1, k): the images (B, n + 1, N) of the knots (the knots themselves, if there is no
-    embedding), and the energy (B,)."""
-    n = z.shape[1] - 1
-    if not isinstance(manifold, Embedded):
-        return z, n * manifold.chords(z).sum(1)
-    images, energies = [], []
-    for part in z.to(manifold.dtype).split(_at_once(manifold, z)):
-        x = manifold.images(part.flatten(0, 1)).unflatten(0, part.shape[:2])
-        images.append(x)
-        energies.append(n * x.diff(dim=1).square().sum((1, 2)))
-    return torch.cat(images), torch.cat(energies).double()
-
-
-def _at_once(manifold: Embedded, z: Tensor) -> int:
-    """How many of the curves z (B, n + 1, k) are evaluated together."""
-    pixels = manifold.images(z[:1, 0].to(manifold.dtype)).shape[1] if len(z) else 1
-    return max(1, CACHED // (pixels * z.shape[1]))
-
-
-def _refined(manifold: Manifold, z: Tensor, x: Tensor) -> Tensor:
-    """The energy (B,) of curves z (B, n + 1, k), with images x, that have the segments' middles as further knots."""
-    middle = (z[:, 1:] + z[:, :-1]) / 2
-    n = middle.shape[1]
-    if not isinstance(manifold, Embedded):
-        three = torch.stack((z[:, :-1], middle, z[:, 1:]), 2).flatten(0, 1)
-        return 2 * n * manifold.chords(three).sum(1).unflatten(0, (-1, n)).sum(1)
-    curves = _at_once(manifold, z)
-    energies = [torch.zeros(0, dtype=manifold.dtype, device=z.device)]
-    for part, ends in zip(middle.to(manifold.dtype).split(curves), x.split(curves), strict=True):
-        between = manifold.images(part.flatten(0, 1)).unflatten(0, part.shape[:2])
-        halves = (between - ends[:, :-1]).square().sum((1, 2)) + (ends[:, 1:] - between).square().sum((1, 2))
-        energies.append(2 * n * halves)
-    return torch.cat(energies).double()
-
-
-def _derivatives(manifold: Manifold, z: Tensor, x: Tensor) -> tuple[Tensor, ...]:
-    """Derivatives of the energy at the m = n - 1 inner points of curves z (B, n + 1, k), float64: gradient (B, m, k);
-    the two terms, of which Gauss-Newton drops the second, of the Hessian's diagonal blocks (B, m, k, k), and of the
-    blocks above them (B, m - 1, k, k)."""
-    if not isinstance(manifold, Embedded):
-        return _intrinsic_derivatives(manifold, z)
-    n = z.shape[1] - 1
-    curves = _at_once(manifold, z)
-    parts = []
-    for some, images in zip(z.to(manifold.dtype).split(curves), x.split(curves), strict=True):
-        inner = some[:, 1:-1]
-        residual = -2 * n * images.diff(n=2, dim=1)
-        columns = manifold.contract(*(a.flatten(0, 1) for a in (inner, images[:, 1:-1], residual)))
-        transposed, curvature = (column.unflatten(0, inner.shape[:2]) for column in columns)
-        gradient = (transposed * residual[:, :, None]).sum(-1)
-        metric, coupling = transposed @ transposed.mT, transposed[:, :-1] @ transposed[:, 1:].mT
-        parts.append(tuple(a.double() for a in (gradient, metric, curvature, coupling)))
-    gradient, metric, curvature, coupling = (torch.cat(column) for column in zip(*parts, strict=True))
-    return gradient, 4 * n * metric, curvature, -2 * n * coupling, torch.zeros_like(coupling)
-
-
-def _intrinsic_derivatives(manifold: Manifold, z: Tensor) -> tuple[Tensor, ...]:
-    """As `_derivatives`, from the first and second derivatives of each segment's squared length in its two ends."""
-    n = z.shape[1] - 1
-    ends = torch.stack((z[:, :-1], z[:, 1:]), 2).flatten(0, 1)
-
-    def chord(pair: Tensor) -> Tensor:
-        return n * manifold.chords(pair[None])[0, 0]
-
-    slope = vmap(grad(chord))(ends).unflatten(0, (-1, n))
-    H = vmap(hessian(chord))(ends).unflatten(0, (-1, n))
-    M = 2 * n * manifold.metric((z[:, 1:] + z[:, :-1]).flatten(0, 1) / 2).unflatten(0, (-1, n))
-    gradient = slope[:, :-1, 1] + slope[:, 1:, 0]
-    diagonal, coupling = M[:, :-1] + M[:, 1:], -M[:, 1:-1]
-    full = H[:, :-1, 1, :, 1] + H[:, 1:, 0, :, 0]
-    above = H[:, 1:-1, 0, :, 1]
-    return gradient, diagonal, full - diagonal, coupling, above - coupling

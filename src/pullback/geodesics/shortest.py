@@ -63,6 +63,7 @@ MARGIN, PATHS = 0.05, 8  # relative excess, and number for a pair and a grid, of
 APART = 0.1  # of a path's length in the chart: nodes nearer to it start no other path
 ROUGH = 1e-2  # tolerance of the first polish, with a quarter of the segments
 KEPT, SAME, FEW = 0.02, 1e-4, 4  # relative excess, difference, and number, of the curves that are polished further
+PRECISE = 1e-6  # relative error of the lengths, by which curves are told apart
 TOGETHER = 32  # curves polished at a time: bounds the memory
 
 Array = NDArray[np.float64]
@@ -158,7 +159,7 @@ def shortest_path(
     error = torch.where(length > 0, best[:, 1] / length - 1, 0.0)
     edge = (high - low) / grid
     border = ((points < low + edge) | (points > high - edge)).flatten(1).any(1)
-    energy = torch.cat([measure(manifold, part).energy for part in points.split(TOGETHER)])
+    energy = measure(manifold, points, PRECISE).energy
     return ShortestPaths(
         points=points, length=length, energy=energy, manifold=manifold, error=error, converged=converged,
         border=border, graph_length=graph_length,
@@ -177,7 +178,7 @@ def _polish(manifold: Manifold, pair: Tensor, curves: Tensor, segments: int) -> 
     curves, holds = (torch.cat([getattr(part, name) for part in parts]) for name in ("points", "converged"))
     chosen = _distinct(manifold, pair, curves, AGREE)
     pair, curves, holds = pair[chosen], curves[chosen], holds[chosen]
-    length = torch.cat([measure(manifold, part).length for part in curves.split(TOGETHER)]).nan_to_num(torch.inf)
+    length = measure(manifold, curves, PRECISE).length.nan_to_num(torch.inf)
     order = torch.from_numpy(np.lexsort((length.cpu().numpy(), pair.cpu().numpy())))
     order = order[pair[order].diff(prepend=pair[:1] - 1) != 0]
     return pair[order], curves[order], holds[order], length[order]

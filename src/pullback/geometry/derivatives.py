@@ -142,6 +142,14 @@ class Derivatives:
         """The directional derivative J v (n, N) for v (n, k), differentiable in z and v."""
         return self._tangents(z, v[None])[0]
 
+    @torch.no_grad()
+    def motion(self, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """f(z) and J v (n, N) for v (n, k), not differentiable."""
+        if self.network is None:
+            return self.value(z), self.push(z, v)
+        y, tangents = self.network.tangents(z, v[None])
+        return y, _poisoned(tangents[0], y)
+
     def contract(self, z: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         """J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k) for w (n, N), given y = f(z) (n, N); not differentiable."""
         if self.network is not None:

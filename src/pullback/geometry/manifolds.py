@@ -15,16 +15,18 @@ they return is not, for those points alone.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import grad, jvp
+from torch.func import grad, hessian, jvp, vmap
 
 from .derivatives import Derivatives
 
 RIDGE = 1e-12  # added to M, relative to its mean diagonal, before it is inverted
+TOGETHER = 1024  # points evaluated at a time where k = 1 and an image has 256 coordinates; fewer where they are larger
 
 
 class Manifold(ABC):
@@ -72,6 +74,63 @@ class Manifold(ABC):
         middle, step = (z[:, 1:] + z[:, :-1]) / 2, z.diff(dim=1)
         return self.speed_squared(middle.flatten(0, 1), step.flatten(0, 1)).unflatten(0, step.shape[:2])
 
+    def together(self, z: Tensor) -> int:
+        """How many points of dimension k, as z (..., k) has, are evaluated together: few enough for the cache."""
+        return max(1, TOGETHER // z.shape[-1] ** 2)
+
+    def in_parts(self, function: Callable[..., Any], *columns: Tensor) -> Any:
+        """function(*columns), a tensor or a tuple of tensors, evaluated for some rows of the columns (n, ...) at a time
+        and joined. The first column holds points (n, ..., k)."""
+        rows = self.together(columns[0])
+        parts = [function(*part) for part in zip(*(column.split(rows) for column in columns), strict=True)]
+        if isinstance(parts[0], Tensor):
+            return torch.cat(parts)
+        return tuple(None if column[0] is None else torch.cat(column) for column in zip(*parts, strict=True))
+
+    def track(self, z: Tensor, v: Tensor) -> tuple[Tensor | None, Tensor]:
+        """What a curve shows at its points z (n, k), passed with velocities v (n, k): their images (n, N), None where
+        there is no embedding, and the speeds |v|_M (n,). Not differentiable."""
+        return None, self.speed_squared(z, v).clamp(min=0).sqrt()
+
+    # The discrete energy E = n sum_i c_i of curves with knots z (B, n + 1, k), c_i the squared chords: what Newton's
+    # method minimises. Energies and their derivatives are float64.
+
+    def energy(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """What the energies of the curves and their derivatives share (B, n + 1, ...), here the knots themselves, and
+        the energies (B,)."""
+        return z, (z.shape[1] - 1) * self._chords_in_parts(z).sum(1)
+
+    def refined_energy(self, z: Tensor, shared: Tensor) -> Tensor:
+        """The energies (B,) of the curves with the segments' middles as further knots."""
+        halved = torch.stack((z[:, :-1], (z[:, 1:] + z[:, :-1]) / 2), 2).flatten(1, 2)
+        return self.energy(torch.cat((halved, z[:, -1:]), 1))[1]
+
+    def energy_derivatives(self, z: Tensor, shared: Tensor) -> tuple[Tensor, ...]:
+        """The derivatives of the energies at the m = n - 1 inner knots: the gradient (B, m, k), and the Hessian's
+        blocks, each as the sum of two terms. Gauss-Newton keeps the first term and drops the second. On the diagonal
+        both are (B, m, k, k), above it (B, m - 1, k, k). Returned are gradient, first and second term on the diagonal,
+        first and second term above it."""
+        n = z.shape[1] - 1
+        ends = torch.stack((z[:, :-1], z[:, 1:]), 2).flatten(0, 1)
+
+        def chord(pair: Tensor) -> Tensor:
+            return n * self.chords(pair[None])[0, 0]
+
+        def at(middle: Tensor, pair: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            return 2 * n * self.metric(middle), vmap(grad(chord))(pair), vmap(hessian(chord))(pair)
+
+        found = self.in_parts(at, (z[:, 1:] + z[:, :-1]).flatten(0, 1) / 2, ends)
+        M, slope, H = (column.unflatten(0, (-1, n)) for column in found)
+        gradient = slope[:, :-1, 1] + slope[:, 1:, 0]
+        diagonal, above = M[:, :-1] + M[:, 1:], -M[:, 1:-1]
+        whole = H[:, :-1, 1, :, 1] + H[:, 1:, 0, :, 0]
+        return gradient, diagonal, whole - diagonal, above, H[:, 1:-1, 0, :, 1] - above
+
+    def _chords_in_parts(self, z: Tensor) -> Tensor:
+        """`chords` of the curves z (B, n + 1, k), a bounded number of segments at a time."""
+        ends = torch.stack((z[:, :-1], z[:, 1:]), 2).flatten(0, 1)
+        return self.in_parts(self.chords, ends).unflatten(0, (len(z), -1)).squeeze(2)
+
 
 class Embedded(Manifold):
     """A manifold with the metric of R^N, pulled back by an embedding, whose derivatives `derivatives` holds."""
@@ -117,6 +176,70 @@ class Embedded(Manifold):
     def chords(self, z: Tensor) -> Tensor:
         """Squared Euclidean lengths (B, n) of the chords between the images of z (B, n + 1, k)."""
         return self.embed(z.flatten(0, 1)).unflatten(0, z.shape[:2]).diff(dim=1).square().sum(-1)
+
+    @cached_property
+    def _pixels(self) -> dict[int, int]:
+        """N, the number of an image's coordinates, by k, as far as it is known."""
+        return {}
+
+    def together(self, z: Tensor) -> int:
+        k = z.shape[-1]
+        if k not in self._pixels:
+            self._pixels[k] = max(1, self.images(z.reshape(-1, k)[:1].to(self.dtype)).shape[1])
+        return max(1, 256 * TOGETHER // (self._pixels[k] * k))
+
+    def track(self, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        images, velocity = self.derivatives.motion(z, v)
+        return images, velocity.norm(dim=1)
+
+    def energy(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The images (B, n + 1, N) of the knots, in the manifold's dtype, and the energies (B,)."""
+        images, energies, n = [], [], z.shape[1] - 1
+        for part in z.to(self.dtype).split(self._curves(z)):
+            images.append(self._images_in_parts(part))
+            energies.append(n * images[-1].diff(dim=1).square().sum((1, 2)))
+        return torch.cat(images), torch.cat(energies).double()
+
+    def refined_energy(self, z: Tensor, shared: Tensor) -> Tensor:
+        middle = ((z[:, 1:] + z[:, :-1]) / 2).to(self.dtype)
+        energies, n, curves = [], middle.shape[1], self._curves(z)
+        for part, ends in zip(middle.split(curves), shared.split(curves), strict=True):
+            between = self._images_in_parts(part)
+            halves = (between - ends[:, :-1]).square().sum((1, 2)) + (ends[:, 1:] - between).square().sum((1, 2))
+            energies.append(2 * n * halves)
+        return torch.cat(energies).double()
+
+    def energy_derivatives(self, z: Tensor, shared: Tensor) -> tuple[Tensor, ...]:
+        """As above. With d_i = 2 f(z_i) - f(z_{i-1}) - f(z_{i+1}) and J_i the Jacobian at z_i,
+
+            gradient_i = 2n J_i^T d_i,    Hessian_{i,i} = 4n J_i^T J_i + 2n d_i . D^2 f(z_i),
+            Hessian_{i,i+1} = -2n J_i^T J_{i+1}.
+        """
+        n, curves = z.shape[1] - 1, self._curves(z)
+        parts = []
+        for some, images in zip(z.to(self.dtype).split(curves), shared.split(curves), strict=True):
+            inner, residual = some[:, 1:-1], -2 * n * images.diff(n=2, dim=1)
+            rows = max(1, self.together(z) // len(some))
+            pieces, before = [], None
+            for points, values, forces in zip(
+                inner.split(rows, 1), images[:, 1:-1].split(rows, 1), residual.split(rows, 1), strict=True
+            ):
+                found = self.contract(*(a.flatten(0, 1) for a in (points, values, forces)))
+                J, curvature = (column.unflatten(0, points.shape[:2]) for column in found)
+                chain = J if before is None else torch.cat((before, J), 1)
+                before = J[:, -1:]
+                pieces.append(((J * forces[:, :, None]).sum(-1), J @ J.mT, curvature, chain[:, :-1] @ chain[:, 1:].mT))
+            parts.append([torch.cat(column, 1).double() for column in zip(*pieces, strict=True)])
+        gradient, metric, curvature, coupling = (torch.cat(column) for column in zip(*parts, strict=True))
+        return gradient, 4 * n * metric, curvature, -2 * n * coupling, torch.zeros_like(coupling)
+
+    def _curves(self, z: Tensor) -> int:
+        """How many of the curves z (B, n + 1, k) are evaluated together."""
+        return max(1, self.together(z) // z.shape[1])
+
+    def _images_in_parts(self, z: Tensor) -> Tensor:
+        """The images (B, n, N) of points z (B, n, k)."""
+        return self.in_parts(self.images, z.flatten(0, 1)).unflatten(0, z.shape[:2])
 
 
 def _semidefinite_root(M: Tensor) -> Tensor:
