@@ -206,7 +206,7 @@ def _table(manifold: Manifold, low: Tensor, step: Tensor, size: int) -> Array:
     table = low.new_empty(len(points), 3)  # filled in place: small parts kept apart would fragment the memory
     with torch.no_grad():
         for part, rows in zip(points.split(POINTS), table.split(POINTS), strict=True):
-            A = single.root(part).to(low.dtype) * step
+            A = single.root(part.to(single.dtype)).to(low.dtype) * step
             for column, (i, j) in enumerate(((0, 0), (0, 1), (1, 1))):
                 rows[:, column] = (A[..., i] * A[..., j]).sum(1)
     if not table.isfinite().all():
