@@ -5,8 +5,8 @@ PYTHON ?= python3
 PROFILE ?= paper
 PROFILES := paper smoke
 TRAINING := 01_train_vae 02_train_dae 03_train_gan
-STUDY := 04_jacobian_maps 05_geodesics
-NOTEBOOKS := $(TRAINING) $(STUDY) 06_summary
+STUDY := 04_jacobian_maps 05_geodesics 06_premise
+NOTEBOOKS := $(TRAINING) $(STUDY) 07_summary
 BUILD := $(if $(PULLBACK_BUILD),$(PULLBACK_BUILD),build)
 
 ifneq ($(words $(PROFILE)) $(words $(filter $(PROFILES),$(PROFILE))),1 1)
@@ -66,4 +66,5 @@ $(STAMPS)/%.done: notebooks/%.ipynb $(CODE) | environment
 	@$(RUN) tools/run_notebook.py $* --profile $(PROFILE)
 
 $(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
-$(STAMPS)/06_summary.done: $(STUDY:%=$(STAMPS)/%.done) $(wildcard $(RECORDS)/*.json)
+$(STAMPS)/06_premise.done: $(STAMPS)/05_geodesics.done
+$(STAMPS)/07_summary.done: $(STUDY:%=$(STAMPS)/%.done) $(wildcard $(RECORDS)/*.json)

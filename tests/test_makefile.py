@@ -48,7 +48,7 @@ def test_every_notebook_is_run_after_those_it_needs(profile: str, tmp_path: Path
     order = planned(profile, tmp_path)
     assert sorted(order) == sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if ".failed" not in path.name)
     assert set(order[:3]) == {"01_train_vae", "02_train_dae", "03_train_gan"}
-    assert order[-1] == "06_summary"
+    assert order[-1] == "07_summary"
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
@@ -58,4 +58,4 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
         (stamps / f"{name}.done").write_text("1.0\n")
     assert planned("smoke", tmp_path) == []
     (stamps / "04_jacobian_maps.done").unlink()
-    assert planned("smoke", tmp_path) == ["04_jacobian_maps", "06_summary"]
+    assert planned("smoke", tmp_path) == ["04_jacobian_maps", "07_summary"]

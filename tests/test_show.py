@@ -61,6 +61,16 @@ def test_a_rank_deficient_point_is_not_in_the_colours_of_a_map() -> None:
     assert matplotlib.colors.to_hex(picture.cmap(picture.get_array())[0, 0]) == show.RANK_DEFICIENT
 
 
+def test_an_ellipse_holds_the_steps_of_one_size() -> None:
+    J = torch.tensor([[[1.0, 2.0], [0.0, 3.0]], [[2.0, 0.0], [0.0, 0.5]]])
+    z = np.array([[0.0, 1.0], [2.0, 3.0]])
+    drawn = show.ellipses(plt.subplots()[1], z, J.mT @ J, 0.1)
+    for path, centre, root in zip(drawn.get_paths(), z, J.numpy(), strict=True):
+        steps = path.vertices[path.codes != 79] - centre  # its own points, without the one that closes it
+        on_curve = steps[::3]  # an ellipse is drawn by cubic splines, of which every third point lies on it
+        assert np.allclose(np.linalg.norm(on_curve @ root.T, axis=1), 0.1, rtol=1e-3)
+
+
 def test_a_film_lays_images_side_by_side() -> None:
     images = np.zeros((3, 4))
     images[1] = [1, 2, 3, 4]

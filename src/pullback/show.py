@@ -1,6 +1,6 @@
 """Pictures of a latent space: a map of its metric, curves on the map, and the film that a curve decodes to.
 
-`figure` makes the whole picture in one call. `heatmap`, `curves`, `ends` and `film` draw its parts into axes of your
+`figure` makes the whole picture in one call. `heatmap`, `curves`, `ends`, `ellipses` and `film` draw its parts into axes of your
 own: arrays in, artists out. All work for any generator and any manifold with a two-dimensional latent space; a
 manifold without an embedding has no film. The colours can be told apart with any colour vision, and in grey.
 
@@ -25,9 +25,10 @@ try:
     from matplotlib import patheffects
     from matplotlib import pyplot as plt
     from matplotlib.axes import Axes
-    from matplotlib.collections import LineCollection, PathCollection
+    from matplotlib.collections import LineCollection, PatchCollection, PathCollection
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
+    from matplotlib.patches import Ellipse
 except ImportError as error:
     raise ImportError('pullback.show draws with matplotlib: pip install "pullback[plot]"') from error
 
@@ -120,6 +121,18 @@ def ends(ax: Axes, start: ArrayLike, end: ArrayLike) -> list[PathCollection]:
         ax.scatter(*np.asarray(z).T, s=18, marker=marker, color="white", edgecolor="black", linewidth=0.8, zorder=3)
         for z, marker in ((start, "o"), (end, "s"))
     ]
+
+
+def ellipses(ax: Axes, z: ArrayLike, metric: ArrayLike, size: float, **style: Any) -> PatchCollection:
+    """About each of the points z (n, 2), the small steps that change the data by `size`, in the metric M (n, 2, 2):
+    the ellipse of all v with <v, M v> = size^2. It is short where, and in the direction in which, the data change
+    fast. `style` is passed to matplotlib's PatchCollection."""
+    values, vectors = np.linalg.eigh(np.asarray(metric))
+    widths = 2 * size / np.sqrt(values)
+    angles = np.degrees(np.arctan2(vectors[:, 1, 0], vectors[:, 0, 0]))
+    shapes = [Ellipse(p, *w, angle=a) for p, w, a in zip(np.asarray(z), widths, angles, strict=True)]
+    style = {"facecolor": "none", "edgecolor": "black", "linewidth": 0.8} | style
+    return ax.add_collection(PatchCollection(shapes, **style))
 
 
 def film(
