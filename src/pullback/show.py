@@ -1,8 +1,8 @@
 """Pictures of a latent space: a map of its metric, curves on the map, and the film that a curve decodes to.
 
-`figure` makes the whole picture in one call. `heatmap`, `curves`, `ends`, `ellipses` and `film` draw its parts into axes of your
-own: arrays in, artists out. All work for any generator and any manifold with a two-dimensional latent space; a
-manifold without an embedding has no film. The colours can be told apart with any colour vision, and in grey.
+`figure` makes the whole picture in one call. `heatmap`, `curves`, `ends`, `ellipses` and `film` draw its parts into
+axes of your own: arrays in, artists out. All work for any generator and any manifold with a two-dimensional latent
+space; a manifold without an embedding has no film. The colours can be told apart with any colour vision, and in grey.
 
 Needs matplotlib: `pip install "pullback[plot]"`.
 """
@@ -75,7 +75,7 @@ def figure(
     (x0, x1), (y0, y1) = box
     height = 0.68 * WIDTH * min(max((y1 - y0) / (x1 - x0), 0.3), 3)
     with plt.rc_context({"font.size": 8, "axes.titlesize": 7, "xtick.labelsize": 7, "ytick.labelsize": 7}):
-        fig = plt.figure(figsize=(WIDTH, height + 0.5 + has_film * 1.2), layout="constrained")
+        fig = plt.figure(figsize=(WIDTH, height + 0.5 + has_film * 1.2), layout="compressed")
         rows = fig.add_gridspec(3, 1, height_ratios=(height + 0.4, 0.5, 0.5)) if has_film else fig.add_gridspec(1, 1)
         ax = fig.add_subplot(rows[0])
         fig.colorbar(heatmap(ax, latent_map(f, box, grid), quantity), ax=ax, label=LABELS[quantity], pad=0.02)
