@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pullback.geodesics import invert
-from pullback.geometry import LatentSpace, inversion
+from pullback.geometry import LatentSpace, inversion, manifolds
 
 BOX = ((-1.2, 1.2), (-1.4, 1.4))
 
@@ -46,9 +46,9 @@ def test_residual_is_the_distance_and_never_above_the_grids() -> None:
 def test_nearest_node_is_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
     images = surface(planted())
     nodes = torch.cartesian_prod(*[torch.linspace(-1, 1, 9, dtype=torch.float64)] * 2)
-    monkeypatch.setattr(inversion, "POINTS", 7)
-    nearest = inversion._nearest(LatentSpace(surface), images, nodes)
-    assert nearest.equal(nodes[torch.cdist(images, surface(nodes)).argmin(1)])
+    monkeypatch.setattr(manifolds, "TOGETHER", 1)  # of 4 pixels and 2 dimensions 32 at a time
+    nearest, distance = inversion._nearest(LatentSpace(surface), images, nodes)
+    assert nearest[:, 0].equal(nodes[torch.cdist(images, surface(nodes)).argmin(1)])
 
 
 @pytest.mark.parametrize("k", [1, 3])

@@ -73,9 +73,10 @@ def test_a_bad_grid_is_refused(grid):
         latent_map(stretched, BOX, grid)
 
 
-def test_a_bad_chunk_is_refused():
-    with pytest.raises(ValueError, match="chunk must be at least 1, got 0"):
-        latent_map(stretched, BOX, 5, chunk=0)
+@pytest.mark.parametrize("chunk", [0, -1, 2.5, "many", True])
+def test_a_bad_chunk_is_refused(chunk):
+    with pytest.raises(ValueError, match=f"chunk must be an integer, at least 1, or None; got {chunk!r}"):
+        latent_map(stretched, BOX, 5, chunk=chunk)
 
 
 def test_a_generator_that_fails_somewhere_names_the_latent_point():

@@ -114,6 +114,7 @@ def check_domain(manifold: Manifold, z: Tensor) -> None:
     """ValueError unless the metric is finite at the points z (n, k); a warning of those outside the manifold's box."""
     try:
         with torch.no_grad():
+            manifold.check(z)
             finite = manifold.metric(z).flatten(1).isfinite().all(1)
     except (RuntimeError, IndexError, ValueError) as error:
         got = f"{tuple(z.shape)}, {z.dtype}, on {z.device}"

@@ -11,11 +11,11 @@ maps.py: `latent_map`, both over a box.
 inversion.py: the latent point whose image is nearest to a given one.
 """
 
-from .derivatives import Derivatives, Generator, in_dtype, jacobian
+from .derivatives import Derivatives, Generator, in_dtype
 from .latent import LatentSpace, as_manifold
 from .manifolds import Embedded, Manifold
 from .maps import Box, LatentMap, latent_map
-from .metric import log_cond, log_det, pullback_metric, singular_values
+from .metric import jacobian, log_cond, log_det, pullback_metric, singular_values
 from .surfaces import EuclideanSpace, FlatCylinder, HyperbolicHalfPlane, Paraboloid, Sphere
 
 __all__ = [

@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from .inputs import as_points, check_dtype
+from .checks import Extent, check_generator
+from .inputs import check_dtype
 from .layers import PlainNetwork, axes
 
 with warnings.catch_warnings():  # torch's own first use of forward mode warns of torch's own torch.jit.script
@@ -44,6 +46,10 @@ UNSUPPORTED: dict[type[nn.Module], str] = {
     nn.FractionalMaxPool2d: "draws its regions at random",
     nn.FractionalMaxPool3d: "draws its regions at random",
 }
+
+
+# What was found when a generator was checked, and the versions of its weights then.
+_CHECKED: WeakKeyDictionary[Any, tuple[Extent, tuple[int, ...]]] = WeakKeyDictionary()
 
 
 class HardSigmoid(nn.Module):
@@ -80,10 +86,13 @@ def in_dtype(f: Generator, dtype: torch.dtype = torch.float64) -> Generator:
             if isinstance(layer, kind):
                 raise ValueError(f"layer {name!r} ({layer}) {reason}")
         replaced |= isinstance(layer, nn.Hardsigmoid | nn.RReLU)
-    state = [t for t in (*f.parameters(), *f.buffers()) if t.is_floating_point()]
-    if all(t.dtype == dtype and not t.requires_grad for t in state) and not replaced:
+    if all(t.dtype == dtype and not t.requires_grad for t in _state(f)) and not replaced:
         return f
     return _twice_differentiable(copy.deepcopy(f)).to(dtype).requires_grad_(False)
+
+
+def _state(f: nn.Module) -> list[Tensor]:
+    return [t for t in (*f.parameters(), *f.buffers()) if t.is_floating_point()]
 
 
 def _drops(layer: nn.Module) -> bool:
@@ -105,16 +114,19 @@ def _twice_differentiable(f: nn.Module) -> nn.Module:
 class Derivatives:
     """f's value and derivatives at latent points z (n, k), prepared once; f must not change afterwards.
 
-    A module is evaluated as by `in_dtype`; any other callable receives z as it is. `dtype` is what z should be: the
-    one given for a module, float64 for any other callable. Nothing is refused for its values: where f is not finite,
-    neither is any of its derivatives. Raises TypeError or ValueError if f does not return a real floating tensor with
-    one row a point, or cannot be evaluated or differentiated.
+    A module is evaluated as by `in_dtype`; any other callable receives z as it is. z should be in `dtype`. Nothing is
+    refused for its values: where f is not finite, neither are the Jacobian and what follows from it. Raises TypeError
+    or ValueError if f does not return real floating numbers with one row a point, or cannot be evaluated or
+    differentiated.
     """
 
     def __init__(self, f: Generator, dtype: torch.dtype = torch.float64) -> None:
         self.f = in_dtype(f, dtype)
-        self.dtype = dtype if isinstance(self.f, nn.Module) else torch.float64
+        self.dtype = dtype
         self.network = PlainNetwork.of(self.f)
+        self.extent: Extent | None = None  # of f, once it is checked
+        self._origin = f
+        self._weights = tuple(t._version for t in _state(f)) if isinstance(f, nn.Module) else ()
         self._forward = True  # torch has forward mode for all of f, as far as is known
         self._functional = True  # torch.func can transform all of f, as far as is known
 
@@ -128,6 +140,31 @@ class Derivatives:
         if y.dtype not in (torch.float32, torch.float64):
             raise TypeError(f"f must return real numbers in float32 or float64, got {y.dtype}")
         return y.reshape(len(z), math.prod(y.shape[1:]))
+
+    def check(self, z: Tensor, lengths: bool = True) -> None:
+        """Refuse f if it lies at or near the points z (n, k), by the name of the fault (see `checks`); with `lengths`
+        also if squares of its derivatives leave the range of numbers.
+
+        f is asked once: what was found is remembered as long as the object lives and its weights do not change.
+        Raises ValueError.
+        """
+        if self.extent is None:
+            known, weights = _CHECKED.get(self._origin, (None, ())) if _weak(self._origin) else (None, ())
+            if known is None or weights != self._weights:
+                try:
+                    known = check_generator(self, z)
+                except (ValueError, TypeError):
+                    raise
+                except Exception as error:  # whatever f itself raises
+                    raise _failed(z, error) from error
+                if known is not None and _weak(self._origin):
+                    _CHECKED[self._origin] = known, self._weights
+            self.extent = known
+        if lengths and self.extent is not None and not self.extent.fits(self.dtype):
+            raise ValueError(
+                f"squares leave the range of {self.dtype}: the values of f reach {self.extent.value:.2g}, its "
+                f"derivatives {self.extent.derivative:.2g}. Multiply f by a constant"
+            )
 
     @torch.no_grad()
     def value(self, z: Tensor) -> Tensor:
@@ -153,10 +190,9 @@ class Derivatives:
     def contract(self, z: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         """J^T (n, k, N) and sum_a w_a D^2 f_a (n, k, k) for w (n, N), given y = f(z) (n, N); not differentiable."""
         if self.network is not None:
-            columns, second = self.network.contract(z, y, w)
-        else:
-            columns, second = (part.detach() for part in self._attempt(self._contract, z, w))
-        return _poisoned(columns, y[:, None]), second
+            return self.network.contract(z, y, w)
+        columns, second = self._attempt(self._contract, z, w)
+        return columns.detach(), second.detach()
 
     def second(self, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """J (n, N, k) and D^2 f(v, v) (n, N) for v (n, k), differentiable in z and v."""
@@ -258,28 +294,20 @@ class Derivatives:
         return _poisoned(self._pulled(along, torch.zeros_like(y))[1](v), y)
 
 
-def jacobian(f: Generator, z: Any, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Jacobians of f at the latent points z (..., k): a tensor (..., N, k), in `dtype`.
-
-    f maps (n, k) to (n, ...), each row for itself; its trailing dimensions are flattened into N. A module is
-    evaluated as by `in_dtype`; any other callable receives z in `dtype`. z may be a nested list or an array.
-    Differentiable in z. Raises ValueError or TypeError if z has no latent dimension or is not finite, if f does not
-    return one row per point, or if J is not finite, naming the first such point.
-    """
-    derivatives = Derivatives(f, dtype)
-    z = as_points(z, "z", dtype)
-    points = z.reshape(-1, z.shape[-1])
-    J = derivatives.jacobian(points)
-    check_finite(J, points)
-    return J.to(dtype).reshape(*z.shape[:-1], *J.shape[1:])
-
-
-def check_finite(J: Tensor, z: Tensor) -> None:
-    """ValueError unless the Jacobians J (n, N, k) at z (n, k) are finite, naming the first point that is at fault."""
+def check_finite(J: Tensor, z: Tensor, name: str = "f or its Jacobian") -> None:
+    """ValueError unless J (n, ...) at the points z (n, k) is finite, naming the first point that is at fault."""
     if not torch.isfinite(J.detach().sum()):  # cheap; the sum of finite entries may overflow
         wrong = ~torch.isfinite(J).flatten(1).all(1)
         if wrong.any():
-            raise ValueError(f"f or its Jacobian is not finite at the latent point {z[wrong][0].tolist()}")
+            raise ValueError(f"{name} is not finite at the latent point {z[wrong][0].tolist()}")
+
+
+def _weak(f: Any) -> bool:
+    """Whether f can be a key of a weak dictionary."""
+    try:
+        return hash(ref(f)) is not None
+    except TypeError:
+        return False
 
 
 def _recorded(*inputs: Tensor) -> bool:

@@ -65,11 +65,13 @@ def check_dtype(dtype: object, name: str = "dtype") -> None:
 
 
 def _stacked(value: Any) -> Tensor:
+    """By numpy, whose numbers are float64 by default, and not torch's float32."""
     if isinstance(value, list | tuple) and any(isinstance(part, Tensor) for part in value):
-        return torch.stack([part if isinstance(part, Tensor) else torch.as_tensor(part) for part in value])
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        raise TypeError("an array of objects")
-    return torch.as_tensor(value)
+        return torch.stack([part if isinstance(part, Tensor) else _stacked(part) for part in value])
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiubc":
+        raise TypeError(f"an array of {array.dtype}")
+    return torch.from_numpy(np.array(array))
 
 
 def _said(value: Any) -> str:

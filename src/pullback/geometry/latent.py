@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .derivatives import Derivatives, Generator
 from .manifolds import Embedded, Manifold
@@ -31,22 +31,30 @@ class LatentSpace(Embedded):
     ) -> None:
         self.derivatives = f if isinstance(f, Derivatives) else Derivatives(f, dtype)
         self.f, self.dtype, self.box = self.derivatives.f, self.derivatives.dtype, box
+        self.device = next((t.device for t in self.f.parameters()), None) if isinstance(self.f, nn.Module) else None
 
     def single(self) -> LatentSpace:
-        """The same space in float32; itself, if f is not a module and so cannot be converted."""
-        single = Derivatives(self.f, torch.float32)
-        return LatentSpace(single, self.box) if single.dtype == torch.float32 else self
+        """The same space in float32; itself, if f is not a module and so cannot be converted, or if it is known to
+        leave the range of float32."""
+        return LatentSpace(Derivatives(self.f, torch.float32), self.box) if self._narrows() else self
 
     def sketch(self) -> LatentSpace:
         """The space in float32 under every SKETCH-th pixel: nearly the same geometry, at a fraction of the cost.
         Itself, if f's layers do not allow that."""
         thin = self.derivatives.thinned(SKETCH)
-        return self if thin is self.derivatives else LatentSpace(Derivatives(thin.f, torch.float32), self.box)
+        if thin is self.derivatives or not self._narrows():
+            return self
+        return LatentSpace(Derivatives(thin.f, torch.float32), self.box)
+
+    def _narrows(self) -> bool:
+        """Whether f can be had in float32, as far as is known."""
+        extent = self.derivatives.extent
+        return isinstance(self.f, nn.Module) and (extent is None or extent.fits(torch.float32))
 
     def embed(self, z: Tensor) -> Tensor:
         return self.derivatives(z)
 
 
-def as_manifold(f: Manifold | Generator) -> Manifold:
-    """A manifold as it is, and a generator as its latent space."""
-    return f if isinstance(f, Manifold) else LatentSpace(f)
+def as_manifold(f: Manifold | Generator, dtype: torch.dtype = torch.float64) -> Manifold:
+    """A manifold as it is, and a generator as its latent space, in `dtype`. TypeError for anything else."""
+    return f if isinstance(f, Manifold) else LatentSpace(f, dtype=dtype)

@@ -33,7 +33,16 @@ class Manifold(ABC):
     """A metric tensor on R^k, or on the part of it where the metric is finite; `dtype` is that of its points."""
 
     dtype = torch.float64
+    device: torch.device | None = None
     box: Sequence[Sequence[float]] | None = None
+
+    def check(self, z: Tensor, lengths: bool = True) -> None:
+        """ValueError if the metric is of the wrong shape at the points z (n, k); `lengths` says whether squares of
+        lengths will be needed."""
+        M = self.metric(z[:1])
+        if not isinstance(M, Tensor) or M.shape != (len(z[:1]), *2 * z.shape[1:]):
+            got = tuple(M.shape) if isinstance(M, Tensor) else type(M).__name__
+            raise ValueError(f"the metric at z (n, k) must have shape (n, k, k), k = {z.shape[1]}; got {got}")
 
     def single(self) -> Manifold:
         """The manifold in float32, if it can be had so: for the work that needs no more."""
@@ -139,6 +148,11 @@ class Embedded(Manifold):
     def derivatives(self) -> Derivatives:
         return Derivatives(self.embed)
 
+    def check(self, z: Tensor, lengths: bool = True) -> None:
+        """ValueError that names the fault if the embedding's derivatives cannot be trusted at the points z (n, k), or
+        with `lengths` if their squares leave the range of numbers (see `Derivatives.check`)."""
+        self.derivatives.check(z, lengths)
+
     @abstractmethod
     def embed(self, z: Tensor) -> Tensor:
         """The images f(z) (n, N) of the points z (n, k)."""
@@ -212,8 +226,8 @@ class Embedded(Manifold):
     def energy_derivatives(self, z: Tensor, shared: Tensor) -> tuple[Tensor, ...]:
         """As above. With d_i = 2 f(z_i) - f(z_{i-1}) - f(z_{i+1}) and J_i the Jacobian at z_i,
 
-            gradient_i = 2n J_i^T d_i,    Hessian_{i,i} = 4n J_i^T J_i + 2n d_i . D^2 f(z_i),
-            Hessian_{i,i+1} = -2n J_i^T J_{i+1}.
+        gradient_i = 2n J_i^T d_i,    Hessian_{i,i} = 4n J_i^T J_i + 2n d_i . D^2 f(z_i),
+        Hessian_{i,i+1} = -2n J_i^T J_{i+1}.
         """
         n, curves = z.shape[1] - 1, self._curves(z)
         parts = []

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor
 
-from .derivatives import Derivatives, Generator, check_finite
+from .derivatives import Generator, check_finite
+from .inputs import as_box
+from .latent import as_manifold
+from .manifolds import Embedded, Manifold
 from .metric import log_cond, log_det, singular_values
 
 Box = tuple[tuple[float, float], tuple[float, float]]
@@ -31,50 +35,53 @@ class LatentMap:
     log_cond: NDArray[np.float64]
 
 
+@torch.no_grad()
 def latent_map(
-    f: Generator,
-    box: Sequence[Sequence[float]],
+    f: Manifold | Generator,
+    box: Any,
     grid: int | Sequence[int],
-    chunk: int = 512,
+    chunk: int | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> LatentMap:
-    """log_det and log_cond of f over box = ((x_min, x_max), (y_min, y_max)).
+    """log_det and log_cond of a manifold or a generator f, k = 2, over box = ((x_min, x_max), (y_min, y_max)).
 
-    grid is the number of points along x and y, or one number for both, at least 2. Points are evaluated `chunk`
-    at a time, so beyond the map itself memory is needed for one chunk only; 128 to 1,024 points are equally fast
-    for N = 784. f and dtype as in `jacobian`, f with k = 2. Raises ValueError for a box or grid of the wrong
-    shape, empty or not finite, and as `jacobian` does.
+    grid is the number of points along x and y, or one number for both, at least 2. Memory is bounded whatever N;
+    `chunk` bounds the number of points evaluated at a time further. A generator is evaluated in `dtype`, as by
+    `jacobian`; a manifold has its own. Raises ValueError or TypeError for a box or grid of the wrong shape, empty or
+    not finite, and as `jacobian` does.
     """
-    edges = _edges(box)
-    n_x, n_y = _counts(grid)
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
-    derivatives = Derivatives(f, dtype)
-    device = next((p.device for p in f.parameters()), None) if isinstance(f, nn.Module) else None
-    x = torch.linspace(*edges[0], n_x, dtype=dtype, device=device)
-    y = torch.linspace(*edges[1], n_y, dtype=dtype, device=device)
-    values = torch.empty(2, n_y * n_x, dtype=torch.float64, device=device)
-    with torch.no_grad():
-        for index in torch.arange(n_y * n_x, device=device).split(chunk):
-            z = torch.stack([x[index % n_x], y[index // n_x]], dim=-1)
-            J = derivatives.jacobian(z)
-            check_finite(J, z)
-            s = singular_values(J)
-            values[:, index] = torch.stack([log_det(s), log_cond(s)]).double()
-    determinants, conditions = values.reshape(2, n_y, n_x).cpu().numpy()
+    edges, (n_x, n_y) = _edges(box), _counts(grid)
+    if chunk is not None and (not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1):
+        raise ValueError(f"chunk must be an integer, at least 1, or None; got {chunk!r}")
+    manifold = as_manifold(f, dtype)
+    x, y = (
+        torch.linspace(*ends, n, dtype=manifold.dtype, device=manifold.device)
+        for ends, n in zip(edges, (n_x, n_y), strict=True)
+    )
+    z = torch.stack((x.repeat(n_y), y.repeat_interleave(n_x)), -1)
+    manifold.check(z, lengths=False)
+
+    def conditioning(part: Tensor) -> Tensor:
+        J = manifold.root(part)
+        check_finite(J, part, "f or its Jacobian" if isinstance(manifold, Embedded) else "the metric")
+        s = singular_values(J)
+        return torch.stack((log_det(s), log_cond(s)), 1).double()
+
+    parts = [manifold.in_parts(conditioning, part) for part in z.split(chunk or len(z))]
+    determinants, conditions = torch.cat(parts).mT.reshape(2, n_y, n_x).cpu().numpy()
     return LatentMap(edges, x.double().cpu().numpy(), y.double().cpu().numpy(), determinants, conditions)
 
 
-def _edges(box: Sequence[Sequence[float]]) -> Box:
+def _edges(box: Any) -> Box:
     """box as floats; ValueError unless it is a finite, non-empty rectangle."""
     wanted = "box must be ((x_min, x_max), (y_min, y_max)), shape (2, 2), finite, min < max"
     try:
-        edges = np.asarray(box, dtype=np.float64)
+        limits = as_box(box)
     except (TypeError, ValueError):
         raise ValueError(f"{wanted}; got {box!r}") from None
-    if edges.shape != (2, 2) or not np.isfinite(edges).all() or not (edges[:, 0] < edges[:, 1]).all():
-        raise ValueError(f"{wanted}; got shape {edges.shape}: {box!r}")
-    (x_min, x_max), (y_min, y_max) = edges.tolist()
+    if len(limits) != 2:
+        raise ValueError(f"{wanted}; got shape {tuple(limits.shape)}: {box!r}")
+    (x_min, x_max), (y_min, y_max) = limits.tolist()
     return (x_min, x_max), (y_min, y_max)
 
 
