@@ -36,7 +36,7 @@ worker: environment  ## start one Dask worker a processor for the sweep of the s
 	@$(RUN) -m pullback.study.sweep --worker
 
 verify: environment  ## say which of a run's claims lie outside the bands of results/reference.json
-	@$(RUN) -m pullback.study.claims.verdicts
+	@$(RUN) -m pullback.study.claims.verify
 
 test: environment  ## unit tests, then the smoke notebooks, then each of them again, text and figures' numbers compared
 	$(RUN) -m pytest

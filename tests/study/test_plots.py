@@ -20,7 +20,8 @@ import fake_records as records  # noqa: E402
 from pullback.geometry import LatentMap  # noqa: E402
 from pullback.study import plots  # noqa: E402
 from pullback.study.claims.verdicts import evaluate  # noqa: E402
-from pullback.study.records import tables as gather  # noqa: E402
+from pullback.study.records import tables  # noqa: E402
+from pullback.study.records.measurement import RECORDED  # noqa: E402
 
 BOX = ((-1.0, 3.0), (2.0, 4.0))
 
@@ -277,7 +278,7 @@ def test_too_few_seeds_are_said() -> None:
 
 
 def test_every_seed_is_a_dot_in_its_family_s_colour() -> None:
-    table = gather.models(records.sweep(5))
+    table = tables.models(records.sweep(5))
     fig, axes = plt.subplots(1, 2)
     plots.seed_dots(axes, table, ("roughness", "renewed less trained"), log=("roughness",))
     ax = axes[0]
@@ -314,18 +315,18 @@ def test_the_parts_of_claims_stand_on_one_scale_with_their_seeds_intervals_and_s
 def test_sizes_and_sparsity_have_a_line_a_family() -> None:
     found = records.sweep(2)
     fig, axes = plt.subplots(1, 2)
-    plots.against_size(axes, gather.sizes(found), ["log_cond, 95 %", "held-out"])
+    plots.against_size(axes, tables.sizes(found), ["log_cond, 95 %", "held-out"])
     means = [line for line in axes[0].lines if line.get_linestyle() == "-"]
     assert [line.get_label() for line in means] == ["VAE", "DAE"]
     assert means[0].get_ydata()[0] > means[0].get_ydata()[-1] + 1  # as planted: fewer images, worse conditioned
     fig, ax = plt.subplots()
-    plots.against_sparsity([ax], gather.away(found), {"log_det": "fall"})
+    plots.against_sparsity([ax], tables.away(found), {"log_det": "fall"})
     assert len([line for line in ax.lines if line.get_label() in plots.FAMILY_COLOURS]) == 4
 
 
 def test_straight_lines_are_hollow_and_geodesics_filled() -> None:
     fig, axes = plt.subplots(1, 1)
-    plots.curve_quality([axes], gather.quality(records.sweep(3)), {"evenness": "variation"})
+    plots.curve_quality([axes], tables.quality(records.sweep(3)), {"evenness": "variation"})
     dots = [line for line in axes.lines if line.get_marker() == "o"]
     hollow = [line for line in dots if line.get_markerfacecolor() == "white"]
     assert len(hollow) == len(dots) / 2 == 4 * 3
@@ -334,6 +335,6 @@ def test_straight_lines_are_hollow_and_geodesics_filled() -> None:
 
 def test_solved_shares_stand_by_method_and_family() -> None:
     fig, ax = plt.subplots()
-    plots.solved_dots(ax, gather.shares_solved(records.sweep(2)))
-    assert [label.get_text() for label in ax.get_xticklabels()] == list(records.METHODS)
+    plots.solved_dots(ax, tables.shares_solved(records.sweep(2)))
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(RECORDED)
     assert len(ax.lines) == 4 * 4 and all(len(line.get_ydata()) == 8 for line in ax.lines)

@@ -22,14 +22,14 @@ from safetensors.torch import load_file
 
 from pullback.study import sweep
 from pullback.study.errors import SweepError
-from pullback.study.models import get_spec
 from pullback.study.models.catalogue import STUDY
 from pullback.study.paths import PROJECT
 from pullback.study.profiles import PROFILES, Profile, get_profile
-from pullback.study.sweep import Item
+from pullback.study.records import reading
+from pullback.study.records.items import SIZED, Item
 
 TINY = replace(get_profile("smoke"), epochs=20, grid=8, points=3, gan_samples=20)
-SMALL = [Item(get_spec(name), seed, images) for name in sweep.SIZED for seed, images in ((0, 250), (1, 250), (0, 500))]
+SMALL = [Item(name, seed, images) for name in SIZED for seed, images in ((0, 250), (1, 250), (0, 500))]
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_the_sweep_is_five_seeds_of_all_models_and_of_all_sizes(profile: Profile
     found = sweep.items(profile)
     assert len(set(found)) == len(found) == 5 * (16 + 2 * len(profile.sizes))
     ordinary = [item for item in found if item.images == sweep.whole(profile)]
-    assert {item.spec.name for item in ordinary} == STUDY.keys() - {"classifier-256-64-tanh"}
+    assert {item.model for item in ordinary} == STUDY.keys() - {"classifier-256-64-tanh"}
     assert {item.seed for item in found} == set(range(5))
     assert len({sweep.record_path(profile, item) for item in found}) == len(found)
 
@@ -67,15 +67,15 @@ def test_every_size_is_trained_for_as_many_steps(profile: Profile) -> None:
 
 
 def test_a_training_set_is_its_seed_s() -> None:
-    spec = get_spec(sweep.SIZED[0])
-    first, again, other = (sweep.training_set(TINY, Item(spec, seed, 250))[0] for seed in (0, 0, 1))
+    name = SIZED[0]
+    first, again, other = (sweep.training_set(TINY, Item(name, seed, 250))[0] for seed in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
-    assert len(sweep.training_set(TINY, Item(spec, 0, 2000))[0]) == 2000
+    assert len(sweep.training_set(TINY, Item(name, 0, 2000))[0]) == 2000
 
 
 def test_keys_tell_apart_what_differs() -> None:
-    spec = get_spec(sweep.SIZED[0])
-    item = Item(spec, 0, 250)
+    name = SIZED[0]
+    item = Item(name, 0, 250)
     keys = {sweep.record_key(TINY, i) for i in (item, replace(item, seed=1), replace(item, images=500))}
     others = {sweep.record_key(replace(TINY, grid=9), item), sweep.record_key(replace(TINY, epochs=3), item)}
     assert len(keys | others) == 5 and sweep.record_key(TINY, item) in keys
@@ -90,11 +90,13 @@ def test_what_is_there_is_not_made_again_and_what_is_broken_is(monkeypatch: pyte
     sweep.record_path(TINY, second).write_text('{"item": ')
     lines.clear()
     sweep.run(TINY, [first, second], progress=lines.append)
-    assert any("is not readable: made again" in line for line in lines) and "1 of 2 records are there" in lines
+    assert any("is made again: " in line and "cannot be read" in line for line in lines)
+    assert "1 of 2 records are there" in lines
     assert not any("epoch" in line for line in lines)  # the checkpoint is there: measured again, not trained
     assert sweep.record_path(TINY, first).read_bytes() == before and numbers(TINY, second)["maps"]
-    monkeypatch.setattr(sweep, "source_hash", lambda: "another")
-    assert sweep.state(TINY, first) == "made by other code or settings"
+    assert sweep.state(replace(TINY, gan_samples=21), first) == "made with other settings"
+    monkeypatch.setattr(reading, "recipes", lambda: {"training": 1, "measuring": 99})
+    assert "was made by the recipes" in sweep.state(TINY, first)
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_anything_is_trained(

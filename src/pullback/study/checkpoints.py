@@ -8,11 +8,10 @@ made of, the key, and a digest of these. A file appears whole or not at all, and
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
@@ -27,18 +26,6 @@ from .errors import CheckpointError
 from .models.spec import ModelSpec
 from .paths import build_root
 from .training import Trained, TrainingSettings
-
-
-def code_hash(paths: Iterable[Path]) -> str:
-    """Hash of the code of some modules, comments and docstrings aside."""
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        tree = ast.parse(path.read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-                node.body = node.body[1:]
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()
 
 
 def key(spec: ModelSpec, settings: TrainingSettings, data_hash: str) -> str:

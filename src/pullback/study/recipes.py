@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import training
+from .records import measurement
+from .solvers import runs
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -33,7 +35,14 @@ class Recipe(NamedTuple):
 
 RECIPES = {
     "training": Recipe(training.RECIPE, ("study/training.py", "study/models/*.py"), "c4d44ab6eb4ffd1a"),
-}
+    "measuring": Recipe(
+        measurement.RECIPE,
+        ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
+         "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
+        "",
+    ),
+    "solving": Recipe(runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py"), ""),
+}  # fmt: skip
 
 
 def digest(recipe: Recipe, package: Path = PACKAGE) -> str:

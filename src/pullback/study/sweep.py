@@ -19,9 +19,8 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,41 +28,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import geodesics, geometry
-from . import checkpoints, data, training
-from .checkpoints import code_hash
-from .claims import verdicts as scorecard
-from .claims.verdicts import SEEDS
-from .errors import SweepError
-from .models import HEALTHY_GANS, REPORT, ModelSpec, get_spec
+from . import checkpoints, data, recipes
+from .claims import verdicts
+from .errors import RecordError, SweepError
 from .models.catalogue import CLASSIFIER
 from .notebook import CLASSIFIER_EPOCHS
 from .paths import write_atomically
 from .profiles import PROFILES, Profile, get_profile
-from .records import measurement as evidence
-from .records import quantities as measures
-from .solvers import runs as comparison
+from .records import reading
+from .records.items import Item, items, whole
+from .records.measurement import measure_model
+from .records.schema import SCHEMA, Provenance, Record
 from .trained_models import available, train_or_load
 from .training import TrainingSettings, train
 from .workers import job_count, say, side_by_side
 
-SIZED = ("vae-128-32-tanh", "dae-128-32-tanh")  # whose training set is varied
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")  # that decide a result
 CONNECT_SECONDS = 5.0
 TOPIC = "pullback"
-
-
-@dataclass(frozen=True)
-class Item:
-    """A model, the seed of its weights and draws, and the number of its training images."""
-
-    spec: ModelSpec
-    seed: int
-    images: int
-
-    def name(self, profile: Profile) -> str:
-        part = "" if self.images == whole(profile) else f"-n{self.images}"
-        return f"{self.spec.name}-seed{self.seed}{part}"
 
 
 @dataclass(frozen=True)
@@ -78,24 +60,6 @@ class Task:
     fingerprint: dict[str, str]
 
 
-def whole(profile: Profile) -> int:
-    """Number of images in the profile's training set."""
-    return 10 * data.SAMPLE_PER_CLASS["train"] if profile.sample else 60_000
-
-
-def items(profile: Profile, seeds: int = SEEDS) -> list[Item]:
-    """All models with every seed, then VAE and DAE on smaller training sets; printed GANs, which matter least, last."""
-    printed = [spec for spec in REPORT if spec.family == "gan"]
-    encoders = [spec for spec in REPORT if spec.family != "gan"]
-
-    def ordinary(specs: Iterable[ModelSpec]) -> list[Item]:
-        specs = tuple(specs)
-        return [Item(spec, seed, whole(profile)) for seed in range(seeds) for spec in specs]
-
-    sized = [Item(get_spec(n), seed, size) for seed in range(seeds) for size in profile.sizes for n in SIZED]
-    return [*ordinary(encoders), *ordinary(HEALTHY_GANS), *sized, *ordinary(printed)]
-
-
 def settings(profile: Profile, item: Item) -> TrainingSettings:
     """The profile's settings, with as many epochs as make the same number of optimisation steps as on all images."""
     steps = profile.epochs * (whole(profile) // profile.batch_size)
@@ -106,17 +70,10 @@ def settings(profile: Profile, item: Item) -> TrainingSettings:
 def training_set(profile: Profile, item: Item) -> tuple[Tensor, Tensor]:
     """Images (n, 784) and labels (n,) of an item: all, or some that its seed draws."""
     images, labels = data.load("train", sample=profile.sample)
-    if item.images == whole(profile):
+    if item.whole(profile):
         return images, labels
     drawn = torch.randperm(len(images), generator=torch.Generator().manual_seed(item.seed))[: item.images]
     return images[drawn], labels[drawn]
-
-
-@cache
-def source_hash() -> str:
-    """Hash of the code, docstrings aside, that measures a model."""
-    packages = [path for p in (geometry, geodesics) for path in Path(p.__path__[0]).glob("*.py")]
-    return code_hash([*packages, *(Path(str(module.__file__)) for module in (evidence, measures, comparison))])
 
 
 def checkpoint_path(profile: Profile, item: Item) -> Path:
@@ -125,7 +82,7 @@ def checkpoint_path(profile: Profile, item: Item) -> Path:
 
 def data_of(profile: Profile, item: Item) -> str:
     """The name of an item's training set in the key of its checkpoint."""
-    return data.data_hash(profile.sample) + ("" if item.images == whole(profile) else f"-{item.images}")
+    return data.data_hash(profile.sample) + ("" if item.whole(profile) else f"-{item.images}")
 
 
 def record_path(profile: Profile, item: Item) -> Path:
@@ -141,33 +98,32 @@ def record_key(profile: Profile, item: Item) -> str:
     """Sixteen hexadecimal digits that change whenever the numbers of a record might."""
     judge = checkpoints.key(CLASSIFIER, judge_settings(profile), data.data_hash(profile.sample))
     sizes = [profile.grid, profile.gan_samples, profile.points]
-    decisive = [checkpoint_path(profile, item).stem, judge, sizes, source_hash()]
+    decisive = [checkpoint_path(profile, item).stem, judge, sizes, reading.recipes()]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
 
 def state(profile: Profile, item: Item) -> str:
     """Of an item's record: "done", "missing", or why it does not count."""
-    path = record_path(profile, item)
     try:
-        key = json.loads(path.read_text(encoding="utf-8"))["key"]
+        record = reading.read(record_path(profile, item))
     except FileNotFoundError:
         return "missing"
-    except (ValueError, KeyError, TypeError):
-        return "not readable"
-    return "done" if key == record_key(profile, item) else "made by other code or settings"
+    except RecordError as error:
+        return str(error)
+    return "done" if record.key == record_key(profile, item) else "made with other settings"
 
 
 # ------------------------------------------------------------------------------------------------ the work
 
 
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that decide a result."""
+    return {"python": platform.python_version(), **{name: version(name).split("+")[0] for name in PACKAGES}}
+
+
 def fingerprint() -> dict[str, str]:
     """What must be the same wherever an item is worked on: versions, and the code that trains and measures."""
-    return {
-        "python": platform.python_version(),
-        **{package: version(package).split("+")[0] for package in PACKAGES},
-        "training recipe": str(training.RECIPE),
-        "measuring code": source_hash()[:16],
-    }
+    return versions() | {f"{name} code": recipes.digest(recipe) for name, recipe in recipes.RECIPES.items()}
 
 
 def check(expected: dict[str, str], found: dict[str, str], where: str) -> None:
@@ -207,20 +163,15 @@ def measure_item(task: Task, checkpoint: bytes) -> bytes:
     decided = (CLASSIFIER, judge_settings(profile), data.data_hash(profile.sample))
     judge = checkpoints.decode(task.judge, *decided, CLASSIFIER.name)
     images, _ = training_set(profile, item)
-    everything = item.images == whole(profile)
-    numbers = evidence.measure_model(trained, judge.model, profile, images, seed=item.seed, everything=everything)
-    record = {
-        "item": {"model": item.spec.name, "seed": item.seed, "images": item.images},
-        "key": record_key(profile, item),
-        "provenance": {
-            **fingerprint(),
-            "profile": profile.name,
-            "weights": checkpoints.digest(trained.model.state_dict())[:16],
-            "seconds": round(time.perf_counter() - started, 1),
-        },
-        "numbers": numbers,
-    }
-    return f"{json.dumps(record, allow_nan=False)}\n".encode()
+    numbers = measure_model(trained, judge.model, profile, images, seed=item.seed, everything=item.whole(profile))
+    provenance = Provenance(
+        profile=profile.name,
+        weights=checkpoints.digest(trained.model.state_dict())[:16],
+        seconds=round(time.perf_counter() - started, 1),
+        versions=versions(),
+        origin=None,
+    )
+    return reading.to_json(Record(SCHEMA, item, record_key(profile, item), reading.recipes(), provenance, numbers))
 
 
 def _work_and_write(task: Task) -> None:
@@ -269,7 +220,7 @@ def run(
     states = {item: state(profile, item) for item in wanted}
     for item, found in states.items():
         if found not in ("done", "missing"):
-            progress(f"{record_path(profile, item)} is {found}: made again")
+            progress(f"{item.name(profile)} is made again: {found}")
     missing = [item for item, found in states.items() if found != "done"]
     progress(f"{len(wanted) - len(missing)} of {len(wanted)} records are there")
     if not missing:
@@ -370,9 +321,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.worker:
             start_worker(scheduler)
         run(profile, items(profile), scheduler=scheduler, progress=lambda line: print(line, flush=True))
-        results = scorecard.evaluate(scorecard.load_records(profile.results / "records"))
-        scorecard.write(results, profile.results / "claims.json")
-        print(f"the verdicts are in {profile.results / 'claims.json'}; notebook 06 shows them")
+        results = verdicts.evaluate(reading.load(profile.results / "records"))
+        verdicts.write(results, profile.results / "claims.json")
+        print(f"the verdicts are in {profile.results / 'claims.json'}; notebook 07 shows them")
     except (OSError, RuntimeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -14,6 +14,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from fake_comparison import compared, curves, optimum
+from pullback.study.records.schema import Neighbours
 from pullback.study.solvers.premise import (
     along,
     answers,
@@ -150,7 +151,7 @@ def pairwise(z: Tensor) -> Tensor:
 
 def test_neighbours_stay_where_geodesic_length_is_latent_distance() -> None:
     z = torch.randn(9, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    assert neighbours(z, 3 * pairwise(z)) == (0, 1)
+    assert neighbours(z, 3 * pairwise(z)) == Neighbours(0, 1)
 
 
 def test_neighbours_that_change_are_counted() -> None:

@@ -12,18 +12,37 @@ not a thousand times as rough; sides of the box, because a latent scale is a con
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import fmean, median
-from typing import Any, NamedTuple
-
-import numpy as np
-from scipy.stats import spearmanr
+from typing import NamedTuple
 
 from ..models import HEALTHY_GANS, REPORT
 from ..records.quantities import BADLY_CONDITIONED
-from ..solvers.scores import BEATEN, SOLVED
+from .effects import (
+    Effect,
+    average,
+    beyond_all,
+    correlation,
+    correlation_of_models,
+    difference,
+    difference_of,
+    distances,
+    drop,
+    excess,
+    gain,
+    geodesics_mean,
+    iterations,
+    less,
+    log_ratio,
+    sensitivity,
+    share_solved,
+    solved_spread,
+    spread,
+    trained_on,
+    unsolved,
+    width,
+)
 
 HIGH = math.log(BADLY_CONDITIONED)
 ALIKE = 0.25  # two medians of log_cond closer than this are alike: condition numbers within 30 % of each other
@@ -31,7 +50,7 @@ NONE = 0.01  # a share of the area below this counts as none
 HALVED = 4 * math.log(2)  # a fall of log_det by which lengths halve in both latent directions
 LONGER = 0.01  # a straight line longer by less is as good as the geodesic
 WEAK = 0.1  # a rank correlation below this is none (Cohen 1988)
-FEW = 0.05  # a share below this is small
+SMALL_SHARE = 0.05  # a share below this is small
 LARGEST_GAP = 0.1  # share of the box that may be sparse: the corners of a Gaussian's box are
 PRIOR_NORM = math.sqrt(2 * math.log(2))  # median norm of a standard normal vector in the plane
 NEAR_PRIOR = 1.25  # times that: still packed about the origin
@@ -40,27 +59,8 @@ VAES = [spec.name for spec in REPORT if spec.family == "vae"]
 DAES = [spec.name for spec in REPORT if spec.family == "dae"]
 PRINTED = [spec.name for spec in REPORT if spec.family == "gan"]
 HEALTHY = [spec.name for spec in HEALTHY_GANS]
-FAMILIES = {"VAEs": VAES, "DAEs": DAES, "healthy GANs": HEALTHY, "GANs as printed": PRINTED}
-WORKING = {name: FAMILIES[name] for name in ("VAEs", "DAEs", "healthy GANs")}
-EVERY = 60_000
-
-
-class Seed:
-    """The records of one seed: `numbers[model, images]` as `evidence.measure_model` returns them."""
-
-    def __init__(self, numbers: dict[tuple[str, int], dict[str, Any]]) -> None:
-        self.numbers = numbers
-        self.whole = max((images for _, images in numbers), default=EVERY)
-
-    def __call__(self, model: str, path: str, images: int | None = None) -> Any:
-        """The value at a dotted path; KeyError if that record is not there, NaN for a value that was not finite."""
-        value: Any = self.numbers[model, images or self.whole]
-        for step in path.split("."):
-            value = value[step]
-        return math.nan if value is None else value
-
-
-Effect = Callable[[Seed], float]
+GROUPS = {"VAEs": VAES, "DAEs": DAES, "healthy GANs": HEALTHY, "GANs as printed": PRINTED}
+WORKING = {name: GROUPS[name] for name in ("VAEs", "DAEs", "healthy GANs")}
 
 
 class Part(NamedTuple):
@@ -103,177 +103,6 @@ def below(label: str, effect: Effect, threshold: float = 0.0) -> Part:
 
 def within(label: str, effect: Effect, threshold: float) -> Part:
     return Part(label, effect, "within", threshold)
-
-
-# ------------------------------------------------------------------------------------------------ effects
-
-
-def average(path: str, models: Sequence[str]) -> Effect:
-    return lambda s: fmean(s(name, path) for name in models)
-
-
-def difference(path: str, models: Sequence[str], others: Sequence[str]) -> Effect:
-    return lambda s: average(path, models)(s) - average(path, others)(s)
-
-
-def log_ratio(path: str, models: Sequence[str], others: Sequence[str]) -> Effect:
-    """Difference of the mean logarithms."""
-    return lambda s: fmean(math.log(s(n, path)) for n in models) - fmean(math.log(s(n, path)) for n in others)
-
-
-def spread(path: str, models: Sequence[str]) -> Effect:
-    return lambda s: max(s(name, path) for name in models) - min(s(name, path) for name in models)
-
-
-def width(models: Sequence[str]) -> Effect:
-    """Mean width of log_det's range over the map."""
-    return difference_of("maps.log_det.q100", "maps.log_det.q0", models)
-
-
-def difference_of(path: str, other: str, models: Sequence[str]) -> Effect:
-    """Mean difference of two numbers of the same model."""
-    return lambda s: fmean(s(name, path) - s(name, other) for name in models)
-
-
-def drop(models: Sequence[str]) -> Effect:
-    """By how much log_det falls from the data's box to the ring around it."""
-    return difference_of("beyond.median_inside", "beyond.median_outside", models)
-
-
-def less(first: Effect, second: Effect) -> Effect:
-    return lambda s: first(s) - second(s)
-
-
-def beyond_encoders(effect: Callable[[Sequence[str]], Effect], models: Sequence[str]) -> Effect:
-    """How far an effect of some models exceeds both that of the VAEs and that of the DAEs."""
-    return lambda s: effect(models)(s) - max(effect(VAES)(s), effect(DAES)(s))
-
-
-def gain(column: str, models: Sequence[str]) -> Effect:
-    """Mean over pairs, then models, of what the geodesic has more than the straight line."""
-
-    def effect(s: Seed) -> float:
-        means = []
-        for name in models:
-            straight, geodesic = (s(name, f"pairs.{curve}.{column}") for curve in ("straight", "geodesic"))
-            both = [(a, b) for a, b in zip(straight, geodesic, strict=True) if a is not None and b is not None]
-            means.append(fmean(b - a for a, b in both) if both else math.nan)
-        return fmean(means)
-
-    return effect
-
-
-def geodesics_mean(column: str, models: Sequence[str]) -> Effect:
-    def effect(s: Seed) -> float:
-        values = [[v for v in s(name, f"pairs.geodesic.{column}") if v is not None] for name in models]
-        return fmean(fmean(v) if v else math.nan for v in values)
-
-    return effect
-
-
-def certified(s: Seed, name: str) -> Iterator[int]:
-    """The pairs of a model that are scored: the optimum is certified, and no method undercuts it."""
-    optimum, methods = s(name, "pairs.optimum"), s(name, "pairs.methods")
-    for i, (length, held) in enumerate(zip(optimum["length"], optimum["certified"], strict=True)):
-        found = [m["length"][i] for m in methods.values()]
-        if held and not any(other is not None and other < (1 - BEATEN) * length for other in found):
-            yield i
-
-
-def solved(s: Seed, name: str, method: str, pair: int) -> bool:
-    length = s(name, f"pairs.methods.{method}.length")[pair]
-    return length is not None and length <= (1 + SOLVED) * s(name, "pairs.optimum.length")[pair]
-
-
-def share_solved(models: Sequence[str], method: str = "newton") -> Effect:
-    def effect(s: Seed) -> float:
-        shares = [[solved(s, name, method, i) for i in certified(s, name)] for name in models]
-        return fmean(fmean(share) if share else math.nan for share in shares)
-
-    return effect
-
-
-def solved_spread(models: Sequence[str]) -> Effect:
-    def effect(s: Seed) -> float:
-        shares = [share_solved([name])(s) for name in models]
-        return max(shares) - min(shares)
-
-    return effect
-
-
-def excess(models: Sequence[str]) -> Effect:
-    """Median over pairs, mean over models, of the straight line's relative length above the optimum's."""
-
-    def effect(s: Seed) -> float:
-        ratios = []
-        for name in models:
-            straight, best = s(name, "pairs.methods.straight.length"), s(name, "pairs.optimum.length")
-            own = [straight[i] / best[i] for i in certified(s, name)]
-            ratios.append(median(own) if own else math.nan)
-        return fmean(ratios) - 1
-
-    return effect
-
-
-Rows = Callable[[Seed, str], list[tuple[float, float]]]
-
-
-def correlation(rows: Rows, models: Sequence[str], pooled: bool) -> Effect:
-    """Spearman's rank correlation of pairs (x, y): over all rows together, or the mean of those within a model."""
-
-    def effect(s: Seed) -> float:
-        blocks = [rows(s, name) for name in models]
-        if pooled:
-            return _spearman([row for block in blocks for row in block])
-        inside = [r for block in blocks if not math.isnan(r := _spearman(block))]
-        return fmean(inside) if inside else math.nan
-
-    return effect
-
-
-def _spearman(rows: Sequence[tuple[float, float]]) -> float:
-    x, y = np.array(rows, dtype=float).reshape(-1, 2).T
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return math.nan
-    return float(spearmanr(x, y).statistic)
-
-
-def _finite(x: Any, y: Any) -> list[tuple[float, float]]:
-    return [] if x is None or y is None else [(float(x), float(y))]
-
-
-def unsolved(method: str) -> Rows:
-    """Highest log_cond on the shortest path, and whether the method misses it."""
-
-    def rows(s: Seed, name: str) -> list[tuple[float, float]]:
-        highest = s(name, "pairs.optimum.log_cond_highest")
-        return [r for i in certified(s, name) for r in _finite(highest[i], not solved(s, name, method, i))]
-
-    return rows
-
-
-def iterations(s: Seed, name: str) -> list[tuple[float, float]]:
-    highest, count = s(name, "pairs.optimum.log_cond_highest"), s(name, "pairs.methods.newton.iterations")
-    return [r for i in certified(s, name) for r in _finite(highest[i], count[i])]
-
-
-def sensitivity(s: Seed, name: str) -> list[tuple[float, float]]:
-    highest, value = s(name, "pairs.optimum.log_cond_highest"), s(name, "pairs.sensitivity")
-    return [r for i in certified(s, name) for r in _finite(highest[i], value[i])]
-
-
-def distances(s: Seed, name: str) -> list[tuple[float, float]]:
-    latent, length = s(name, "pairs.latent_distance"), s(name, "pairs.optimum.length")
-    return [r for i in certified(s, name) for r in _finite(latent[i], length[i])]
-
-
-def smoothness(s: Seed, name: str) -> list[tuple[float, float]]:
-    return [(s(name, "maps.log_cond.q50"), s(name, "maps.roughness"))]
-
-
-def trained_on(size: int, path: str, model: str) -> Effect:
-    """A number of a model trained on `size` images, less that of the model trained on all."""
-    return lambda s: s(model, path, size) - s(model, path)
 
 
 # ------------------------------------------------------------------------------------------------ the claims
@@ -381,7 +210,7 @@ CLAIMS = (
     Claim(
         "3.3-4", "Section 3.3.2", "An ill-conditioned Jacobian implies a metric that is not smooth.",
         "rank correlation, over the twelve models that work, of the median log_cond with the roughness",
-        "premise_by_seed", [above("twelve models", correlation(smoothness, ALL_WORKING, True), WEAK)],
+        "premise_by_seed", [above("twelve models", correlation_of_models(COND, ROUGH, ALL_WORKING), WEAK)],
     ),
     Claim(
         "4.1-1", "Section 4.1", "A VAE's metric is largest near the latent origin.",
@@ -456,13 +285,13 @@ CLAIMS = (
     Claim(
         "4.2-5", "Section 4.2", "A GAN's magnitude spans a larger range than a VAE's or a DAE's.",
         "width of log_det's range, GANs less the larger of VAEs and DAEs", "seeds_magnitude",
-        [above(family, beyond_encoders(width, names))
+        [above(family, beyond_all(width, names, VAES, DAES))
          for family, names in (("GANs as printed", PRINTED), ("healthy GANs", HEALTHY))],
     ),
     Claim(
         "4.2-6", "Section 4.2", "A GAN's condition number reaches much higher values.",
         "95 % quantile of log_cond, GANs less the larger of VAEs and DAEs", "seeds_conditioning",
-        [above(family, beyond_encoders(partial(average, COND_95), names), ALIKE)
+        [above(family, beyond_all(partial(average, COND_95), names, VAES, DAES), ALIKE)
          for family, names in (("GANs as printed", PRINTED), ("healthy GANs", HEALTHY))],
     ),
     Claim(
@@ -481,7 +310,7 @@ CLAIMS = (
         "rank correlation within VAEs of the highest log_cond with a pair not being solved by Newton's method; the "
         "share of certified pairs that it solves", "premise_by_seed",
         [below("correlation", correlation(unsolved("newton"), VAES, False), WEAK),
-         above("share solved", share_solved(VAES), 1 - FEW)],
+         above("share solved", share_solved(VAES), 1 - SMALL_SHARE)],
     ),
     Claim(
         "5-1", "Sections 1.1, 5", "The latent space must not be viewed as Euclidean.",
@@ -493,7 +322,7 @@ CLAIMS = (
         "share of test digits whose nearest neighbour by geodesic length is another than by latent distance (all "
         "pairs); rank correlation, within models, of latent distance with geodesic length (certified pairs, on some "
         "healthy GANs as few as three)", "distance_by_seed",
-        [*(above(f"{family}, neighbours", average("neighbours.changed", names), FEW)
+        [*(above(f"{family}, neighbours", average("neighbours.changed", names), SMALL_SHARE)
            for family, names in WORKING.items()),
          *(below(f"{family}, correlation", correlation(distances, names, False), 0.95)
            for family, names in WORKING.items())],
@@ -502,7 +331,7 @@ CLAIMS = (
         "5-3", "Section 5", "VAEs are the best suited for geodesic interpolation.",
         "VAEs against the others: share of pairs solved, median log_cond, and distance of the geodesic's images to the "
         "nearest training images", "suitability_by_seed",
-        [part for family in ("DAEs", "healthy GANs") for names in (FAMILIES[family],) for part in (
+        [part for family in ("DAEs", "healthy GANs") for names in (GROUPS[family],) for part in (
             above(f"conditioning, {family}", difference(COND, names, VAES)),
             above(f"solved, {family}", less(share_solved(VAES), share_solved(names))),
             above(f"nearer to data, {family}", less(geodesics_mean("nearest", names), geodesics_mean("nearest", VAES))),
@@ -517,7 +346,7 @@ CLAIMS = (
     Claim(
         "5-5", "Section 5", "Deterministic generators are well behaved near the data.",
         "share of the box with a condition number above 20", "seeds_conditioning",
-        [below(family, average(BAD, FAMILIES[family]), NONE) for family in ("DAEs", "healthy GANs", "GANs as printed")],
+        [below(family, average(BAD, GROUPS[family]), NONE) for family in ("DAEs", "healthy GANs", "GANs as printed")],
     ),
     Claim(
         "O-1", "Asked by Section 1.2", "Geodesics take more even steps in image space than straight lines.",
@@ -542,7 +371,7 @@ CLAIMS = (
     Claim(
         "O-5", "Not in the report", "Renewing the batch-norm statistics leaves the conditioning as it is.",
         "median log_cond with renewed statistics, less as trained", "seeds_conditioning",
-        [within(family, difference_of("renewed.log_cond.q50", COND, FAMILIES[family]), ALIKE)
+        [within(family, difference_of("renewed.log_cond.q50", COND, GROUPS[family]), ALIKE)
          for family in ("VAEs", "DAEs")],
     ),
 )  # fmt: skip

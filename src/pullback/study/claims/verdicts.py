@@ -1,66 +1,45 @@
-"""From the records of several seeds to verdicts: the scorecard of the report's claims.
+"""From the records of several seeds to a verdict on each claim.
 
 A part of a claim is one number a seed, in which pairs and models are already averaged: the seed is the sampling unit.
 Its interval is Student's 95 % interval of the mean over seeds, because with five of them a percentile bootstrap is far
-too narrow (it covers about 84 %; tests/test_scorecard.py). Below SEEDS seeds there is no verdict.
+too narrow (it covers about 84 %; tests/study/claims/test_verdicts.py). Below SEEDS seeds there is no verdict.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import pandas as pd
 from scipy.stats import t as student
 
 from ..errors import RecordError
-from ..paths import RESULTS, write_atomically
-from .catalogue import CLAIMS, Claim, Part, Seed
+from ..paths import write_atomically
+from ..provenance import SEAL, seal
+from ..records.items import SEEDS
+from ..records.schema import Record
+from .catalogue import CLAIMS, Claim, Part
+from .effects import Seed
 
-SEEDS = 5
 VERDICTS = ("supported", "contradicted", "undecided")  # of a part; a claim may also depend
 LEVEL, BAND_LEVEL = 0.95, 0.99
 FLOOR = 0.02  # least half-width of a band, relative to the effect or absolute: machines differ in their last bits, and
 # training amplifies them into other draws, so a spread of zero over seeds says nothing of another machine
 
 
-def load_records(folder: Path) -> list[dict[str, Any]]:
-    """All records in a folder, none if there is no folder. Raises RecordError, naming the file, for one that is not
-    whole or that other code or versions made than the first."""
-    records: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            complete = {"model", "seed", "images"} <= record["item"].keys() and "maps" in record["numbers"]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            complete = False
-        if not complete:
-            raise RecordError(f"{path} is not a whole record: delete it and run `make seeds` again")
-        if records and (differing := _differences(records[0], record)):
-            raise RecordError(f"{path} was made with another {', '.join(differing)} than the records before it; "
-                              "`make seeds` makes what is out of date again")
-        records.append(record)
-    return records
-
-
-def _differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """In what the origins of two records differ, time and weights aside."""
-    origins = [r.get("provenance", {}) for r in (first, other)]
-    return [k for k in origins[0] if k not in ("seconds", "weights") and origins[0][k] != origins[1].get(k)]
-
-
-def by_seed(records: Sequence[dict[str, Any]]) -> dict[int, Seed]:
-    """The records of each seed, in order."""
-    numbers: dict[int, dict[tuple[str, int], Any]] = {}
+def by_seed(records: Iterable[Record]) -> dict[int, Seed]:
+    """The numbers of each seed, in order."""
+    found: dict[int, Seed] = {}
     for r in records:
-        numbers.setdefault(r["item"]["seed"], {})[r["item"]["model"], r["item"]["images"]] = r["numbers"]
-    return {seed: Seed(numbers[seed]) for seed in sorted(numbers)}
+        seed = found.setdefault(r.item.seed, Seed({}, {}))
+        if r.whole:
+            seed.whole[r.item.model] = r.numbers
+        else:
+            seed.parts[r.item.model, r.item.images] = r.numbers
+    return {seed: found[seed] for seed in sorted(found)}
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -97,7 +76,7 @@ def judge(part: Part, values: Sequence[float]) -> str:
     return "supported" if low > threshold else "contradicted" if high < threshold else "undecided"
 
 
-def evaluate(records: Sequence[dict[str, Any]], claims: Sequence[Claim] = CLAIMS) -> list[dict[str, Any]]:
+def evaluate(records: Iterable[Record], claims: Sequence[Claim] = CLAIMS) -> list[dict[str, Any]]:
     """Each claim with its verdict, as results/claims.json has it. The effect, interval, band and values are those of
     the claim's first part; `seeds` are the seeds that count for all parts."""
     seeds = by_seed(records)
@@ -145,98 +124,26 @@ def _verdict(parts: Sequence[dict[str, Any]]) -> tuple[str, str]:
 
 
 def write(results: Sequence[dict[str, Any]], path: Path) -> None:
-    """results/claims.json, or a reference of it."""
-    text = json.dumps({"claims": results}, indent=1, allow_nan=False, ensure_ascii=False)
-    write_atomically(path, f"{text}\n".encode())
+    """results/claims.json, or a reference of it: the claims, and their seal."""
+    content = {SEAL: seal(_plain(results)), "claims": results}
+    write_atomically(path, f"{json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)}\n".encode())
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The claims of a file that `write` has written. Raises RecordError if it is not there or is not one."""
+    """The claims of a file that `write` has written. Raises RecordError, naming the file, if it is not there, is not
+    whole or was edited."""
     try:
-        return list(json.loads(path.read_text(encoding="utf-8"))["claims"])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        claims, sealed = list(content["claims"]), content[SEAL]
     except FileNotFoundError as error:
         raise RecordError(f"there is no {path}: `make seeds` makes it") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path} is not a list of claims: delete it and run `make seeds` again") from error
+    if sealed != seal(claims):
+        raise RecordError(f"{path} was edited: its content does not match its {SEAL}. `make seeds` makes it again")
+    return claims
 
 
-def table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row a claim: statement, section, verdict, and the headline's effect with its interval."""
-    return pd.DataFrame({
-        r["id"]: {
-            "statement": r["statement"],
-            "where": r["where"],
-            "verdict": f"{r['verdict']}{_short(r)}",
-            "effect (95 % interval)": _number(r),
-        }
-        for r in results
-    }).T
-
-
-def markdown(results: Sequence[dict[str, Any]], root: str = "..") -> str:
-    """The scorecard as a markdown table in which each verdict leads to the figure that shows it."""
-    lines = ["| | Statement | Where | Verdict | Headline: effect (95 % interval) |", "|---|---|---|---|---|"]
-    for r in results:
-        verdict = f"[{r['verdict']}]({root}/{r['figure']}){_short(r)}"
-        headline = f"{r['parts'][0]['label']}: {_number(r)}"
-        lines.append(f"| {r['id']} | {r['statement']} | {r['where']} | {verdict} | {headline} |")
-    return "\n".join(lines)
-
-
-def _short(result: dict[str, Any]) -> str:
-    return f": {result['reason']}" if result["reason"] else ""
-
-
-def _number(result: dict[str, Any]) -> str:
-    if result["interval"] is None:
-        return "" if result["effect"] is None else f"{result['effect']:.3g}"
-    low, high = result["interval"]
-    return f"{result['effect']:.3g} ({low:.3g} to {high:.3g})"
-
-
-def verify(found: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]]) -> list[str]:
-    """What of a run lies outside the reference's bands: one line each for an effect or a missing claim. The bands are
-    for runs of as many seeds; the mean of fewer scatters more."""
-    own, lines = {r["id"]: r for r in found}, []
-    for wanted in reference:
-        got = own.get(wanted["id"])
-        if got is None:
-            lines.append(f"{wanted['id']}: missing")
-            continue
-        parts = {p["label"]: p for p in got["parts"]}
-        for p in wanted["parts"]:
-            value = parts.get(p["label"], {}).get("effect")
-            if p["band"] is not None and (value is None or not p["band"][0] <= value <= p["band"][1]):
-                told = "missing" if value is None else f"{value:.4g}"
-                lines.append(f"{wanted['id']}, {p['label']}: {told}, band {p['band'][0]:.4g} to {p['band'][1]:.4g}")
-    return lines
-
-
-def changed_verdicts(found: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]]) -> list[str]:
-    """The verdicts that are not the reference's, one line each. Of honest repetitions several are: an effect near its
-    threshold, well within its band, can fall on either side."""
-    own = {r["id"]: r for r in found}
-    pairs = [(own[wanted["id"]], wanted) for wanted in reference if wanted["id"] in own]
-    return [f"{got['id']}: {got['verdict']}{_short(got)}; the reference is {wanted['verdict']}"
-            for got, wanted in pairs if got["verdict"] != wanted["verdict"]]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m pullback.study.claims.verdicts", description="Check a run's claims.")
-    parser.add_argument("--found", type=Path, default=RESULTS / "claims.json")
-    parser.add_argument("--reference", type=Path, default=RESULTS / "reference.json")
-    chosen = parser.parse_args(arguments)
-    try:
-        reference = read(chosen.reference)
-        found = read(chosen.found)
-    except RecordError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    lines, changed = verify(found, reference), changed_verdicts(found, reference)
-    print("\n".join(lines) or f"all {len(reference)} claims lie within their bands: {chosen.found}")
-    print("\n".join(f"note, another verdict: {line}" for line in changed), end="\n" if changed else "")
-    return int(bool(lines))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _plain(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results as a file gives them back: lists for tuples."""
+    return json.loads(json.dumps(results, allow_nan=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -11,13 +10,15 @@ from torch import Tensor
 
 from ...geodesics import geodesic
 from ...geodesics.curves import segment
+from ...geometry import LatentSpace
 from ..figures import load_sidecar
 from ..models import HEALTHY_GANS, REPORT
 from ..notebook import Study
 from ..profiles import Profile
 from ..training import Trained
-from .measurement import CHAIN, FRAMES, equal_steps, nearest_image, times
+from .interpolation import CHAIN, FRAMES, equal_steps, nearest_image, times
 
+SHOWN = 4  # every fourth frame of a curve is shown
 SOURCES = (
     "vae_training",
     "dae_training",
@@ -58,28 +59,6 @@ def _row(name: str, numbers: dict[str, Any]) -> dict[str, float | None]:
     }
 
 
-def plain(results: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    """The table as nested dictionaries, None where a column does not apply: what a sidecar can hold."""
-    return {
-        str(name): {str(column): None if pd.isna(value) else float(value) for column, value in row.items()}
-        for name, row in results.iterrows()
-    }
-
-
-SHOWN = 4  # every fourth frame of a curve is shown
-
-
-def nested(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
-    """A table whose rows have two keys as dictionaries in dictionaries, as `plain`."""
-    outer = table.index.get_level_values(0).unique()
-    return {str(key): plain(table.loc[key]) for key in outer}
-
-
-def by_model(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, dict[str, float | None]]:
-    """Means over a table's seeds: for each column, those of all models."""
-    return plain(table.groupby("model", sort=False)[list(columns)].mean().T)
-
-
 class Case(NamedTuple):
     """One pair of test digits: frames (n, 784) on the straight line and on the geodesic, and how much nearer to the
     training images, in pixel units, the geodesic's inner frames are than the line's, on average."""
@@ -95,13 +74,14 @@ def stacked(case: Case) -> Tensor:
 
 
 def cases(study: Study, trained: Trained, pairs: int = 20) -> dict[str, Case]:
-    """Of a model's first pairs of test digits, the best, the median and the worst by what the geodesic gains."""
+    """The best, the median and the worst of a model's first pairs of test digits, by what the geodesic gains."""
     images, _ = study.images("train")
     ends = study.pairs(trained)
     start, end = ends.start[:pairs].double(), ends.end[:pairs].double()
-    found = geodesic(trained.model.generator, start, end).curve(times(CHAIN))
+    space = LatentSpace(trained.model.generator)
+    found = geodesic(space, start, end).curve(times(CHAIN))
     both = torch.cat((segment(start, end, CHAIN - 1), found))
-    z = equal_steps(trained.model.generator, both, FRAMES)
+    z = equal_steps(space, both, FRAMES)
     frames = study.decode(trained, z.flatten(0, 1)).unflatten(0, (2, len(start), FRAMES))
     distance = nearest_image(frames[:, :, 1:-1].flatten(0, 2), images).unflatten(0, (2, len(start), FRAMES - 2))
     gain = -distance.mean(2).diff(dim=0)[0]

@@ -1,4 +1,4 @@
-"""The numbers that the study reads off a model: of its maps, its samples and its reconstructions."""
+"""The numbers of a map, of a GAN's samples, and of a model's reconstructions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from ...geometry import Box, LatentMap
 from ..figures import quantiles
 from ..models import DAE, GAN, VAE, Classifier
 from ..models.losses import bernoulli_loss
+from .schema import Beyond, MapNumbers, Quantiles
 
+Encoding = VAE | DAE  # a model that has codes of its own
 GAN_BOX: Box = ((-3.0, 3.0), (-3.0, 3.0))
 BADLY_CONDITIONED = 20.0  # condition number of J; the report calls all its VAEs, which reach 15, well conditioned
 COVERED = 0.01  # share of the samples from which a class counts as covered
@@ -36,16 +38,16 @@ def widened(box: Box, factor: float) -> Box:
     return stretch(*box[0]), stretch(*box[1])
 
 
-def describe(m: LatentMap) -> dict[str, object]:
-    """What a reader reads off a map: quantiles of both quantities, and the measures below."""
-    return {
-        "log_det": quantiles(m.log_det),
-        "log_cond": quantiles(m.log_cond),
-        "rank_deficient": int(np.isinf(m.log_cond).sum()),
-        "badly_conditioned": badly_conditioned(m),
-        "roughness": roughness(m),
-        "centre_excess": centre_excess(m),
-    }
+def describe(m: LatentMap) -> MapNumbers:
+    """What a reader reads off a map: quantiles of both quantities, and the numbers below."""
+    return MapNumbers(
+        log_det=Quantiles(**quantiles(m.log_det)),
+        log_cond=Quantiles(**quantiles(m.log_cond)),
+        rank_deficient=int(np.isinf(m.log_cond).sum()),
+        badly_conditioned=badly_conditioned(m),
+        roughness=roughness(m),
+        centre_excess=centre_excess(m),
+    )
 
 
 def badly_conditioned(m: LatentMap) -> float:
@@ -80,16 +82,16 @@ def outside(m: LatentMap, box: Box) -> NDArray[np.bool_]:
     return (x < x_min) | (x > x_max) | (y < y_min) | (y > y_max)
 
 
-def beyond(wide: LatentMap, box: Box) -> dict[str, float]:
-    """log_det in and out of the data's box, over a map that is wider: medians, and the lowest value outside. Finite
-    values only; the share of the points outside that are rank deficient is given beside them."""
+def beyond(wide: LatentMap, box: Box) -> Beyond:
+    """log_det in and out of the box of the data, over a map that is wider. Finite values only; beside them stands the
+    share of the points outside that are rank deficient."""
     out, finite = outside(wide, box), np.isfinite(wide.log_det)
-    return {
-        "median_inside": float(np.median(wide.log_det[~out & finite])),
-        "median_outside": float(np.median(wide.log_det[out & finite])),
-        "lowest_outside": float(wide.log_det[out & finite].min()),
-        "rank_deficient_outside": float(1 - finite[out].mean()),
-    }
+    return Beyond(
+        median_inside=float(np.median(wide.log_det[~out & finite])),
+        median_outside=float(np.median(wide.log_det[out & finite])),
+        lowest_outside=float(wide.log_det[out & finite].min()),
+        rank_deficient_outside=float(1 - finite[out].mean()),
+    )
 
 
 @dataclass(frozen=True)
@@ -119,13 +121,13 @@ def accuracy(judge: Classifier, images: Tensor, labels: Tensor) -> float:
 
 
 @torch.no_grad()
-def reconstruction_loss(model: VAE | DAE, images: Tensor) -> float:
+def reconstruction_loss(model: Encoding, images: Tensor) -> float:
     """Binary cross-entropy, in nats an image, of the images given the decoded mean code of each; no noise is drawn."""
     return bernoulli_loss(model.generator[:-1](model.encode(images)), images).item()
 
 
 @torch.no_grad()
-def recalibrated(model: VAE | DAE, images: Tensor) -> VAE | DAE:
+def recalibrated(model: Encoding, images: Tensor) -> Encoding:
     """A copy whose batch norm statistics are averages over images (n, 784) at the final weights.
 
     Those that training leaves behind are running averages over the weights of its last steps, which at a high

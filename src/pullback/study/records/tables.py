@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ..claims.catalogue import ALL_WORKING, certified, solved
-from ..claims.verdicts import by_seed, interval
+from ..claims.verdicts import interval
 from ..models.catalogue import STUDY
-from ..solvers.scores import family
+from ..solvers.premise import rank_correlations
+from ..solvers.scores import PRINTED_GAN, family
+from .schema import Numbers, PairNumbers, Record
 
-Records = Sequence[dict[str, Any]]
+Records = Sequence[Record]
 CURVES = ("straight", "geodesic")
 CONDITIONING = ("log_cond, median", "log_cond, 95 %", "log_cond, highest", "share above 20", "renewed less trained",
                 "roughness")
@@ -27,44 +29,40 @@ RATIOS = (  # positive, and best compared by their ratios
 _WHO = ("family", "model", "seed")
 _MAP = (*CONDITIONING, *MAGNITUDE, *PACKING, "held-out")
 _AWAY = ("log_det", "log_cond", "image_distance")
-FEWEST = 6  # pairs of which a correlation given a third quantity is taken
+FEWEST_PAIRS = 6  # pairs of which a correlation given a third quantity is taken
 CONDITIONS = (5, 10, 20)  # condition numbers between which pairs are counted
 _CONDITION_LABELS = ("up to 5", "5 to 10", "10 to 20", "above 20")
 QUALITIES = ("evenness", "nearest", "confidence", "changes", "sparse", "log_det")
 
 
-def _whole(records: Records) -> list[dict[str, Any]]:
+def _whole(records: Records) -> list[Record]:
     """The records of models that were trained on all images, in the study's order of models."""
-    largest = max((r["item"]["images"] for r in records), default=0)
-    found = [r for r in records if r["item"]["images"] == largest]
-    return sorted(found, key=lambda r: list(STUDY).index(r["item"]["model"]))
+    return sorted((r for r in records if r.whole), key=lambda r: list(STUDY).index(r.item.model))
 
 
-def _who(record: dict[str, Any]) -> dict[str, Any]:
-    item = record["item"]
-    return {"family": family(item["model"]), "model": item["model"], "seed": item["seed"]}
+def _who(r: Record) -> dict[str, Any]:
+    return {"family": family(r.item.model), "model": r.item.model, "seed": r.item.seed}
 
 
-def _map(record: dict[str, Any]) -> dict[str, float]:
-    numbers = record["numbers"]
-    m, beyond, packing, gan = numbers["maps"], numbers["beyond"], numbers["packing"], numbers["renewed"] is None
-    det, cond = m["log_det"], m["log_cond"]
+def _map(numbers: Numbers) -> dict[str, float]:
+    m, det, cond = numbers.maps, numbers.maps.log_det, numbers.maps.log_cond
+    renewed, held_out = numbers.renewed, numbers.held_out
     return {
-        "log_cond, median": cond["q50"],
-        "log_cond, 95 %": cond["q95"],
-        "log_cond, highest": cond["q100"],
-        "share above 20": m["badly_conditioned"],
-        "renewed less trained": np.nan if gan else numbers["renewed"]["log_cond"]["q50"] - cond["q50"],
-        "roughness": m["roughness"],
-        "log_det, median": det["q50"],
-        "log_det, highest": det["q100"],
-        "log_det, range": det["q100"] - det["q0"],
-        "log_det, 5 to 95 %": det["q95"] - det["q5"],
-        "rise at the origin": m["centre_excess"],
-        "fall beyond the box": beyond["median_inside"] - beyond["median_outside"],
-        "share of gaps": packing["gaps"],
-        "norm of digits' points": packing["median_norm"],
-        "held-out": np.nan if gan else numbers["held_out"]["reconstruction"],
+        "log_cond, median": cond.q50,
+        "log_cond, 95 %": cond.q95,
+        "log_cond, highest": cond.q100,
+        "share above 20": m.badly_conditioned,
+        "renewed less trained": np.nan if renewed is None else renewed.log_cond.q50 - cond.q50,
+        "roughness": m.roughness,
+        "log_det, median": det.q50,
+        "log_det, highest": det.q100,
+        "log_det, range": det.q100 - det.q0,
+        "log_det, 5 to 95 %": det.q95 - det.q5,
+        "rise at the origin": m.centre_excess,
+        "fall beyond the box": numbers.beyond.median_inside - numbers.beyond.median_outside,
+        "share of gaps": numbers.packing.gaps,
+        "norm of digits' points": numbers.packing.median_norm,
+        "held-out": np.nan if held_out is None else held_out.reconstruction,
     }
 
 
@@ -76,33 +74,35 @@ def _table(rows: list[dict[str, Any]], numbers: Sequence[str], names: Sequence[s
 
 def models(records: Records) -> pd.DataFrame:
     """One row a model and seed: what its map says, and the held-out reconstruction, nats an image."""
-    rows = [_who(r) | _map(r) for r in _whole(records)]
-    return _table(rows, _MAP)
+    return _table([_who(r) | _map(r.numbers) for r in _whole(records)], _MAP)
 
 
 def sizes(records: Records) -> pd.DataFrame:
     """One row a training: the models that were trained on several numbers of images, with those numbers."""
-    varied = {r["item"]["model"] for r in records} & {r["item"]["model"] for r in records if r not in _whole(records)}
-    rows = [_who(r) | {"images": r["item"]["images"]} | _map(r) for r in records if r["item"]["model"] in varied]
+    varied = {r.item.model for r in records if r.whole} & {r.item.model for r in records if not r.whole}
+    rows = [_who(r) | {"images": r.item.images} | _map(r.numbers) for r in records if r.item.model in varied]
     return _table(rows, ("images", *_MAP)).sort_values("images", kind="stable")
 
 
 def away(records: Records) -> pd.DataFrame:
-    """One row a model, seed and bin of sparsity (its geometric middle): medians over the bin. log_det is less that of
-    the densest bin, because a DAE's latent scale is arbitrary; image_distance is in pixel units."""
+    """One row a model, seed and bin of sparsity (its geometric middle): medians over the bin.
+
+    log_det is less that of the densest bin with points, because a DAE's latent scale is arbitrary. image_distance is
+    in pixel units.
+    """
     rows = []
     for r in _whole(records):
-        a = r["numbers"]["away"]
-        densest = next((value for value in a["log_det"] if value is not None), np.nan)
-        for low, high, *values in zip(a["edges"], a["edges"][1:], *(a[q] for q in _AWAY), strict=False):
-            det, cond, distance = (np.nan if value is None else value for value in values)
+        a = r.numbers.away
+        densest = next((value for value in a.log_det if not math.isnan(value)), math.nan)
+        for low, high, det, cond, distance in zip(a.edges[:-1], a.edges[1:], a.log_det, a.log_cond, a.image_distance,
+                                                  strict=True):  # fmt: skip
             rows.append({**_who(r), "sparsity": (low * high) ** 0.5, "log_det": det - densest, "log_cond": cond,
                          "image_distance": distance})
     return _table(rows, ("sparsity", *_AWAY))
 
 
 def quality(records: Records) -> pd.DataFrame:
-    """One row a family, seed and curve: the qualities (see `evidence.quality`), means over its pairs and models."""
+    """One row a family, seed and curve: means of the qualities (see `interpolation.quality`) over pairs and models."""
     return _pairs(records).groupby(["family", "seed", "curve"], sort=False, as_index=False)[list(QUALITIES)].mean()
 
 
@@ -118,37 +118,39 @@ def _with_interval(values: pd.Series) -> str:
     return f"{values.mean():.2f}" + (f" ({found[0]:.2f} to {found[1]:.2f})" if found else "")
 
 
+def _measured(records: Records) -> Iterator[tuple[Record, PairNumbers]]:
+    """The records that have geodesics, and these."""
+    return ((r, r.numbers.pairs) for r in _whole(records) if r.numbers.pairs is not None)
+
+
 def _pairs(records: Records) -> pd.DataFrame:
     """One row a pair and curve."""
     rows = []
-    for r in _whole(records):
+    for r, pairs in _measured(records):
         for curve in CURVES:
-            own = pd.DataFrame({q: np.array(r["numbers"]["pairs"][curve][q], float) for q in QUALITIES})
+            own = pd.DataFrame({q: np.array(getattr(getattr(pairs, curve), q), float) for q in QUALITIES})
             rows.extend(own.assign(curve=curve, **_who(r)).to_dict("records"))
     return _table(rows, QUALITIES, ("curve",))
 
 
 def shares_solved(records: Records) -> pd.DataFrame:
-    """One row a model, seed and method: the share of certified pairs that it solves."""
+    """One row a model, seed and method: the share of the scored pairs that it solves."""
     rows = []
-    for seed, s in by_seed(_whole(records)).items():
-        for model, _ in s.numbers:
-            scored = list(certified(s, model))
-            for method in s(model, "pairs.methods"):
-                share = np.mean([solved(s, model, method, i) for i in scored]) if scored else np.nan
-                rows.append({"family": family(model), "model": model, "seed": seed, "method": method, "solved": share})
+    for r, pairs in sorted(_measured(records), key=lambda found: found[0].item.seed):
+        scored = pairs.scored
+        for method in pairs.methods:
+            share = pairs.solved(method)[scored].mean() if scored.any() else np.nan
+            rows.append({**_who(r), "method": method, "solved": share})
     return _table(rows, ("solved",), ("method",))
 
 
 def certified_shares(records: Records) -> pd.DataFrame:
-    """Rows: family and the highest condition number on the shortest path. Columns: pairs, and the share certified."""
+    """Rows: family and the highest condition number on the shortest path. Columns: pairs, and the share scored."""
     rows = [
-        (family(model), math.exp(highest), i in scored)
-        for s in by_seed(_whole(records)).values()
-        for model, _ in s.numbers
-        for scored in [set(certified(s, model))]
-        for i, highest in enumerate(s(model, "pairs.optimum.log_cond_highest"))
-        if highest is not None
+        (family(r.item.model), math.exp(highest), held)
+        for r, pairs in _measured(records)
+        for highest, held in zip(pairs.optimum.log_cond_highest, pairs.scored, strict=True)
+        if not math.isnan(highest)
     ]
     found = pd.DataFrame(rows, columns=["family", "highest", "certified"])
     bins = pd.cut(found["highest"].astype(float), [0, *CONDITIONS, math.inf], labels=_CONDITION_LABELS)
@@ -157,28 +159,48 @@ def certified_shares(records: Records) -> pd.DataFrame:
 
 
 def at_equal_distance(records: Records) -> pd.Series:
-    """Partial rank correlation, given latent distance, of the highest log_cond on the shortest path with an outcome:
-    mean within the working models of a seed that have at least FEWEST scored pairs, as text over seeds."""
+    """Partial rank correlation, given latent distance, of the highest log_cond on the shortest path with an outcome.
+
+    Mean within the working models of a seed that have at least FEWEST_PAIRS scored pairs, as text over seeds.
+    """
     rows = []
-    for seed, s in by_seed(_whole(records)).items():
-        for model in (m for m, _ in s.numbers if m in ALL_WORKING):
-            scored, optimum = list(certified(s, model)), s(model, "pairs.optimum")
-            own = pd.DataFrame({
-                "highest": [optimum["log_cond_highest"][i] for i in scored],
-                "distance": [s(model, "pairs.latent_distance")[i] for i in scored],
-                "iterations of newton": [s(model, "pairs.methods.newton.iterations")[i] for i in scored],
-                **{f"not solved by {m}": [not solved(s, model, m, i) for i in scored]
-                   for m in ("newton", "cubic spline", "fixed point")},
-            }).astype(float).rank()  # fmt: skip
-            if len(own) >= FEWEST:
-                r = own.corr()
-                rows += [(seed, outcome, _partial(r, outcome)) for outcome in own.columns[2:]]
+    for r, pairs in _measured(records):
+        if family(r.item.model) == PRINTED_GAN or pairs.scored.sum() < FEWEST_PAIRS:
+            continue
+        outcomes = {"iterations of newton": pairs.methods["newton"].iterations}
+        outcomes |= {f"not solved by {m}": ~pairs.solved(m) for m in ("newton", "cubic spline", "fixed point")}
+        columns = (pairs.optimum.log_cond_highest, pairs.latent_distance, *outcomes.values())
+        numbers = np.column_stack(columns)[pairs.scored]
+        correlations = rank_correlations(numbers[~np.isnan(numbers).any(1)])
+        rows += [(r.item.seed, outcome, _partial(correlations, i)) for i, outcome in enumerate(outcomes, start=2)]
     found = pd.DataFrame(rows, columns=["seed", "outcome", "partial rank correlation"]).dropna()
     means = found.groupby(["outcome", "seed"], sort=False)["partial rank correlation"].mean()
     return means.groupby("outcome", sort=False).agg(_with_interval)
 
 
-def _partial(r: pd.DataFrame, outcome: str) -> float:
-    """Correlation of highest and outcome given distance, from the matrix of correlations."""
-    xy, xz, yz = r.loc["highest", outcome], r.loc["highest", "distance"], r.loc[outcome, "distance"]
+def _partial(correlations: NDArray[np.float64], outcome: int) -> float:
+    """Correlation of the first column with that of the outcome, given the second, from the matrix of correlations."""
+    xy, xz, yz = correlations[0, outcome], correlations[0, 1], correlations[1, outcome]
     return float((xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2)))
+
+
+# ------------------------------------------------------------------------------------------------ for sidecars
+
+
+def plain(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """A table as nested dictionaries, None where a column does not apply: what a sidecar can hold."""
+    return {
+        str(name): {str(column): None if pd.isna(value) else float(value) for column, value in row.items()}
+        for name, row in table.iterrows()
+    }
+
+
+def nested(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
+    """A table whose rows have two keys, as dictionaries in dictionaries: see `plain`."""
+    outer = table.index.get_level_values(0).unique()
+    return {str(key): plain(table.loc[key]) for key in outer}
+
+
+def by_model(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """Means over a table's seeds: for each column, the means of all models."""
+    return plain(table.groupby("model", sort=False)[list(columns)].mean().T)

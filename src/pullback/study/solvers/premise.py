@@ -19,6 +19,7 @@ from torch import Tensor
 from ...geodesics import ShortestPaths
 from ...geodesics.curves import interpolate
 from ...geometry import as_manifold, log_cond, log_det, singular_values
+from ..records.schema import Neighbours
 from .runs import Compared, Problem
 from .scores import TOLD_APART, scored_pairs
 
@@ -193,17 +194,6 @@ def distance_correlation(compared: Compared, resamples: int, seed: int) -> Corre
     distance = (compared.end - compared.start).norm(dim=1)
     (found,), _ = correlate([torch.stack((distance, compared.optimum.length), 1)[told].numpy()], resamples, seed)
     return found
-
-
-class Neighbours(NamedTuple):
-    """How latent distance misleads about the nearest neighbour.
-
-    changed: share of points whose nearest neighbour by geodesic length is another than by latent distance. further:
-    how many times further away, by geodesic length, the neighbour by latent distance is, on average over those points.
-    """
-
-    changed: float
-    further: float
 
 
 def neighbours(points: Tensor, length: Tensor) -> Neighbours:

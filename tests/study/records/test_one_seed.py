@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from pullback.study.models import HEALTHY_GANS, REPORT, get_spec
 from pullback.study.notebook import Study
 from pullback.study.profiles import Profile, get_profile
-from pullback.study.records import one_seed as summary
+from pullback.study.records import one_seed, tables
 from pullback.study.training import TrainingSettings, train
 
 NAMES = [spec.name for spec in (*REPORT, *HEALTHY_GANS)]
@@ -67,7 +66,7 @@ def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
 
 
 def test_the_table_is_what_the_sidecars_say(profile: Profile) -> None:
-    table = summary.table(profile, seed=3)
+    table = one_seed.table(profile, seed=3)
     assert list(table.index) == NAMES
     assert set(table.dtypes) == {np.dtype(float)}
     for i, name in enumerate(NAMES):
@@ -84,22 +83,22 @@ def test_the_table_is_what_the_sidecars_say(profile: Profile) -> None:
 
 
 def test_plain_has_none_where_a_column_does_not_apply(profile: Profile) -> None:
-    plain = summary.plain(summary.table(profile, seed=3))
+    plain = tables.plain(one_seed.table(profile, seed=3))
     json.dumps(plain, allow_nan=False)
     assert plain["vae-128-32-tanh"]["classes covered"] is None
     assert plain["gan-128-32-tanh"]["classes covered"] == NAMES.index("gan-128-32-tanh")
 
 
-@pytest.mark.parametrize("name", summary.SOURCES)
+@pytest.mark.parametrize("name", one_seed.SOURCES)
 def test_a_missing_figure_is_named(profile: Profile, name: str) -> None:
     (profile.figures / f"{name}.json").unlink()
     with pytest.raises(FileNotFoundError, match=f"figure {name} has no sidecar.*run"):
-        summary.table(profile, seed=3)
+        one_seed.table(profile, seed=3)
 
 
 def test_another_seed_is_refused(profile: Profile) -> None:
     with pytest.raises(ValueError, match="made with seed 3, not 0: run its notebook again"):
-        summary.table(profile, seed=0)
+        one_seed.table(profile, seed=0)
 
 
 def test_the_cases_are_the_extremes_of_what_the_geodesic_gains() -> None:
@@ -108,13 +107,8 @@ def test_the_cases_are_the_extremes_of_what_the_geodesic_gains() -> None:
     trained = train(
         get_spec("vae-128-32-tanh"), TrainingSettings(epochs=2, batch_size=250), images, labels, progress=lambda _: None
     )
-    found = summary.cases(study, trained, pairs=5)
+    found = one_seed.cases(study, trained, pairs=5)
     assert found["best"].gain >= found["median"].gain >= found["worst"].gain
     for case in found.values():
         assert case.straight.shape == case.geodesic.shape == (9, 784)
         assert torch.allclose(case.straight[[0, -1]], case.geodesic[[0, -1]], atol=1e-5)
-
-
-def test_means_are_over_a_model_s_seeds() -> None:
-    table = pd.DataFrame({"model": ["b", "a", "b"], "x": [1.0, 5.0, 3.0], "y": [np.nan] * 3})
-    assert summary.by_model(table, ("x", "y")) == {"x": {"b": 2.0, "a": 5.0}, "y": {"b": None, "a": None}}

@@ -1,8 +1,7 @@
-"""Verdicts follow from the spread over seeds, are withheld below five, and a run is checked against its bands."""
+"""Verdicts follow from the spread over seeds, and are withheld below five."""
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 from pathlib import Path
@@ -11,11 +10,13 @@ import numpy as np
 import pytest
 
 import fake_records as records
-from pullback.study.claims import verdicts as scorecard
+from pullback.study.claims import tables, verdicts
 from pullback.study.claims.catalogue import CLAIMS, Claim, Part
-from pullback.study.claims.verdicts import band, evaluate, interval, judge, load_records, verify
+from pullback.study.claims.verdicts import band, evaluate, interval, judge
 from pullback.study.errors import RecordError
-from pullback.study.paths import FIGURES, RESULTS
+from pullback.study.paths import FIGURES
+from pullback.study.records import reading
+from pullback.study.records.schema import Record
 
 
 def claim(*parts: Part) -> Claim:
@@ -24,13 +25,12 @@ def claim(*parts: Part) -> Claim:
 
 def planted(values: list[float], label: str = "part", threshold: float = 0.0, side: str = "above") -> Part:
     """A part whose effect is values[seed]."""
-    return Part(label, lambda s: values[s("vae-128-32-tanh", "seed")], side, threshold)
+    return Part(label, lambda s: values[int(s("vae-128-32-tanh", "packing.gaps"))], side, threshold)
 
 
-def seeds(count: int) -> list[dict]:
+def seeds(count: int) -> list[Record]:
     return [
-        {"item": {"model": "vae-128-32-tanh", "seed": i, "images": 60_000}, "numbers": {"maps": {}, "seed": i}}
-        for i in range(count)
+        records.planted(records.record("vae-128-32-tanh", i), "numbers.packing.gaps", float(i)) for i in range(count)
     ]
 
 
@@ -57,7 +57,7 @@ def test_the_band_holds_the_mean_of_another_run() -> None:
     bands = np.array([band(row.tolist()) for row in first])
     inside = (bands[:, 0] <= second.mean(1)) & (second.mean(1) <= bands[:, 1])
     assert np.mean(inside) == pytest.approx(0.99, abs=0.01)
-    assert band([0.0] * 5) == (-scorecard.FLOOR, scorecard.FLOOR)
+    assert band([0.0] * 5) == (-verdicts.FLOOR, verdicts.FLOOR)
 
 
 @pytest.mark.parametrize("side, values, verdict", [
@@ -96,7 +96,7 @@ def test_a_claim_is_judged_by_its_parts(parts: list[list[float]], verdict: str) 
 def test_four_seeds_give_no_verdict_however_clear() -> None:
     (result,) = evaluate(seeds(4), [claim(planted([9.0] * 4))])
     assert (result["verdict"], result["reason"]) == ("undecided", "4 of 5 seeds")
-    assert "undecided: 4 of 5 seeds" in scorecard.table([result]).loc["X-1", "verdict"]
+    assert "undecided: 4 of 5 seeds" in tables.table([result]).loc["X-1", "verdict"]
 
 
 def test_a_seed_without_the_number_does_not_count() -> None:
@@ -106,71 +106,39 @@ def test_a_seed_without_the_number_does_not_count() -> None:
 
 def test_a_missing_model_takes_its_seed_away() -> None:
     whole = records.sweep()
-    partial = [r for r in whole if not (r["item"]["seed"] == 2 and r["item"]["model"] == "gan-128-32-tanh")]
+    partial = [r for r in whole if not (r.item.seed == 2 and r.item.model == "gan-128-32-tanh")]
     before, after = ({r["id"]: r for r in evaluate(found)} for found in (whole, partial))
     assert before["4.2-7"]["verdict"] == "supported" and after["4.2-7"]["reason"] == "4 of 5 seeds"
     assert after["4.1-1"] == before["4.1-1"]  # needs no GAN
 
 
 def test_no_records_no_verdict(tmp_path: Path) -> None:
-    assert load_records(tmp_path / "nowhere") == []
+    assert reading.load(tmp_path / "nowhere") == []
     assert {(r["verdict"], r["reason"]) for r in evaluate([])} == {("undecided", "0 of 5 seeds")}
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"item": {}}', '{"item": {"model": 1, "seed": 1, "images": 1}}'])
-def test_a_broken_record_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "a.json").write_text(text)
-    with pytest.raises(RecordError, match=r"a\.json is not a whole record: delete it and run `make seeds`"):
-        load_records(tmp_path)
-
-
-def test_records_of_different_origin_are_not_mixed(tmp_path: Path) -> None:
-    for seed, torch in enumerate(("2.14.1", "2.14.1", "3.0")):
-        r = records.record("vae-128-32-tanh", seed)
-        r["provenance"] = {"torch": torch, "seconds": seed, "weights": f"{seed}"}
-        (tmp_path / f"{seed}.json").write_text(json.dumps(r))
-    with pytest.raises(RecordError, match=r"2\.json was made with another torch .*make seeds"):
-        load_records(tmp_path)
-    (tmp_path / "2.json").unlink()
-    assert len(load_records(tmp_path)) == 2
-
-
-def test_a_run_lies_within_its_own_bands_and_a_shifted_one_does_not(tmp_path: Path, capsys) -> None:
-    found = evaluate(records.sweep())
-    assert verify(found, found) == []
-    shifted = copy.deepcopy(found)
-    shifted[3]["parts"][0]["effect"] += 1e3
-    shifted[5]["verdict"] = "depends"
-    del shifted[7]
-    lines = verify(shifted, found)
-    assert len(lines) == 2
-    assert lines[0].startswith(f"{found[3]['id']}, {found[3]['parts'][0]['label']}: 1") and "band" in lines[0]
-    assert lines[1] == f"{found[7]['id']}: missing"
-    (changed,) = scorecard.changed_verdicts(shifted, found)
-    assert changed.startswith(f"{found[5]['id']}: depends")
-    few = scorecard.changed_verdicts(evaluate(records.sweep(2)), found)
-    assert any("undecided: 2 of 5 seeds" in line for line in few)
-    paths = [tmp_path / name for name in ("found.json", "reference.json")]
-    arguments = ["--found", str(paths[0]), "--reference", str(paths[1])]
-    assert scorecard.main(arguments) == 2 and "make seeds" in capsys.readouterr().err
-    scorecard.write(shifted, paths[0])
-    scorecard.write(found, paths[1])
-    assert scorecard.main(arguments) == 1
-    assert capsys.readouterr().out.splitlines() == [*lines, f"note, another verdict: {changed}"]
-    scorecard.write(found, paths[0])
-    assert scorecard.main(arguments) == 0
-    promised = "id statement where measure criterion verdict effect interval seeds figure".split()
-    assert set(promised) <= json.loads(paths[0].read_text())["claims"][0].keys()
-
-
 def test_the_table_links_every_verdict_to_a_figure_that_is_there() -> None:
-    lines = scorecard.markdown(evaluate([])).splitlines()
+    lines = tables.markdown(evaluate([])).splitlines()
     assert len(lines) == len(CLAIMS) + 2
     for c in CLAIMS:
         assert (FIGURES / f"{c.figure}.png").is_file(), c.figure
 
 
-def test_the_committed_claims_are_those_of_the_committed_records() -> None:
-    committed = scorecard.read(RESULTS / "claims.json")
-    assert committed == json.loads(json.dumps(evaluate(load_records(RESULTS / "records"))))
-    assert verify(committed, scorecard.read(RESULTS / "reference.json")) == []
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"claims": []}', '{"claims": 3, "sha256": ""}'])
+def test_a_broken_list_of_claims_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "claims.json"
+    with pytest.raises(RecordError, match=r"there is no .*claims\.json: `make seeds`"):
+        verdicts.read(path)
+    path.write_text(text)
+    with pytest.raises(RecordError, match=r"claims\.json is not a list of claims: delete it and run `make seeds`"):
+        verdicts.read(path)
+
+
+def test_an_edited_list_of_claims_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "claims.json"
+    results = evaluate(records.sweep())
+    verdicts.write(results, path)
+    assert verdicts.read(path) == json.loads(json.dumps(results))
+    path.write_text(path.read_text().replace('"verdict": "supported"', '"verdict": "contradicted"', 1))
+    with pytest.raises(RecordError, match=r"claims\.json was edited"):
+        verdicts.read(path)

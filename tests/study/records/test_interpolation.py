@@ -1,21 +1,18 @@
-"""The numbers of a record: closed forms on generators that are linear, and whole records of small models."""
+"""The numbers of a curve: closed forms on generators that are linear."""
 
-import json
+from __future__ import annotations
+
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from pullback.study import data
-from pullback.study.models import HEALTHY_GANS, get_spec
+from pullback.geometry import LatentSpace
 from pullback.study.models.catalogue import CLASSIFIER
-from pullback.study.profiles import get_profile
-from pullback.study.records import measurement as evidence
-from pullback.study.records.measurement import EDGES, Sparsity, measure_model, nearest_image, quality, sensitivity
-from pullback.study.training import TrainingSettings, train
+from pullback.study.records import interpolation
+from pullback.study.records.interpolation import Sparsity, nearest_image, quality, sensitivity
 
 BOX = ((-1.0, 1.0), (-1.0, 1.0))
 
@@ -47,7 +44,7 @@ def test_sparsity_is_one_among_uniform_codes_and_the_distance_to_them_far_away()
     assert np.median(inside) == pytest.approx(1, abs=0.05)
     # Uniform codes in the unit box: a disc of radius r holds pi r^2 of them, so the usual radius is sqrt(0.001 / pi).
     far = sparsity(torch.tensor([[21.0, 0.0]]))[0]
-    assert far == pytest.approx(10 / math.sqrt(evidence.SHARE / math.pi), rel=0.05)
+    assert far == pytest.approx(10 / math.sqrt(interpolation.SHARE / math.pi), rel=0.05)
 
 
 def test_sparsity_knows_no_latent_scale():
@@ -73,28 +70,28 @@ def test_the_nearest_image_is_that_of_brute_force():
 
 
 def test_the_parameter_decides_the_evenness_and_nothing_else(judge):
-    t = evidence.times(evidence.CHAIN)
+    t = interpolation.times(interpolation.CHAIN)
     curves = torch.stack([torch.stack((time, 0 * time), 1) for time in (t, t**2)])
-    found = quality(plane(), curves, judge, Sparsity(uniform(), BOX), torch.zeros(1, 784))
-    assert found["evenness"][0] < 1e-4
+    found = quality(LatentSpace(plane()), curves, judge, Sparsity(uniform(), BOX), torch.zeros(1, 784))
+    assert found.evenness[0] < 1e-4
     # The n = 32 steps of t^2 are proportional to 2 i + 1: their coefficient of variation is sqrt((n^2 - 1) / 3) / n.
-    assert found["evenness"][1].item() == pytest.approx(math.sqrt((32**2 - 1) / 3) / 32, rel=1e-3)
-    assert found["nearest"].tolist() == pytest.approx([0.5, 0.5], rel=1e-3)  # the mean of |t| over the inner frames
+    assert found.evenness[1] == pytest.approx(math.sqrt((32**2 - 1) / 3) / 32, rel=1e-3)
+    assert found.nearest == pytest.approx([0.5, 0.5], rel=1e-3)  # the mean of |t| over the inner frames
     for column in ("nearest", "confidence", "changes", "sparse", "log_det"):
-        assert found[column][0].item() == pytest.approx(found[column][1].item(), abs=0.01)
+        assert getattr(found, column)[0] == pytest.approx(getattr(found, column)[1], abs=0.01)
 
 
 def test_the_void_is_sparse_by_latent_length(judge):
-    x = 6 * evidence.times(evidence.CHAIN)
+    x = 6 * interpolation.times(interpolation.CHAIN)
     curve = torch.stack((x, 0 * x), 1)[None]
-    found = quality(plane(), curve, judge, Sparsity(uniform(), BOX), torch.zeros(1, 784))
-    assert found["sparse"].item() == pytest.approx(5 / 6, abs=0.02)  # the codes end at 1
-    assert found["log_det"].abs().item() < 1e-5
+    found = quality(LatentSpace(plane()), curve, judge, Sparsity(uniform(), BOX), torch.zeros(1, 784))
+    assert found.sparse[0] == pytest.approx(5 / 6, abs=0.02)  # the codes end at 1
+    assert abs(found.log_det[0]) < 1e-5
 
 
 def test_equal_steps_are_equal_in_image_space_and_stay_on_the_curve():
-    t = evidence.times(evidence.CHAIN)
-    z = evidence.equal_steps(plane(3.0), torch.stack((t**3, 2 * t**3), 1)[None], 9)[0]
+    t = interpolation.times(interpolation.CHAIN)
+    z = interpolation.equal_steps(LatentSpace(plane(3.0)), torch.stack((t**3, 2 * t**3), 1)[None], 9)[0]
     assert torch.allclose(z[:, 0], torch.linspace(0, 1, 9, dtype=torch.float64), atol=1e-9)
     assert torch.allclose(z[:, 1], 2 * z[:, 0])
 
@@ -104,20 +101,4 @@ def test_a_bump_lengthens_a_straight_line_in_a_plane_by_its_second_order_term():
     size, chord = 0.01, math.sqrt(18)
     expected = (math.pi * size / chord) ** 2 / 4
     for scale in (1.0, 7.0):
-        assert sensitivity(plane(scale), points, size).item() == pytest.approx(expected, rel=1e-2)
-
-
-@pytest.mark.parametrize("name", ["vae-128-32-tanh", HEALTHY_GANS[0].name])
-def test_a_record_is_whole_reproducible_and_json(name, judge):
-    profile = replace(get_profile("smoke"), points=3, grid=12, gan_samples=50)
-    images, labels = data.load("train", sample=True)
-    trained = train(get_spec(name), TrainingSettings(epochs=2, batch_size=250), images, labels, progress=lambda _: None)
-    first, second = (measure_model(trained, judge, profile, images, seed=3, everything=True) for _ in range(2))
-    assert json.dumps(first, allow_nan=False) == json.dumps(second)
-    assert len(first["pairs"]["geodesic"]["nearest"]) == len(first["pairs"]["methods"]["newton"]["length"]) == 3
-    assert sum(first["away"]["count"]) == profile.grid**2 and len(first["away"]["count"]) == len(EDGES) - 1
-    gan = name.startswith("gan")
-    assert (first["coverage"] is not None) == gan and (first["held_out"] is None) == gan
-    if not gan:
-        small = measure_model(trained, judge, profile, images[:250], seed=3, everything=False)
-        assert small["pairs"] is None and small["neighbours"] is None and small["held_out"]["reconstruction"] > 0
+        assert sensitivity(LatentSpace(plane(scale)), points, size).item() == pytest.approx(expected, rel=1e-2)

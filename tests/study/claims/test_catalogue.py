@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 import fake_records as records
+from fake_records import planted
 from pullback.study.claims.catalogue import CLAIMS
 from pullback.study.claims.verdicts import evaluate
+from pullback.study.records.measurement import RECORDED
+from pullback.study.records.schema import Record
 
 UP = [float(i) for i in range(records.PAIRS)]
 DOWN = UP[::-1]
@@ -17,11 +20,11 @@ HIGHEST, NEWTON = "pairs.optimum.log_cond_highest", "pairs.methods.newton"
 Plants = list[tuple[str, str, Any]]  # models, path, value
 
 
-def chosen(record: dict[str, Any], models: str) -> bool:
+def chosen(record: Record, models: str) -> bool:
     """Whether a record is of `models`: a family, "working", words that its name must have, or "@size" of a part."""
-    name, images = record["item"]["model"], record["item"]["images"]
+    name = record.item.model
     words, _, size = models.partition("@")
-    if images != int(size or 60_000):
+    if record.item.images != int(size or 60_000):
         return False
     healthy = name.endswith("-r1")
     families = {"healthy": healthy, "working": healthy or not name.startswith("gan"), "printed": name[:3] == "gan" and
@@ -29,19 +32,12 @@ def chosen(record: dict[str, Any], models: str) -> bool:
     return all(families[word] if word in families else word in name for word in words.split())
 
 
-def planted(plants: Plants) -> list[dict[str, Any]]:
+def with_plants(plants: Plants) -> list[Record]:
     """The made-up sweep, all pairs certified, with the value of each plant in the numbers of its models."""
     found = records.sweep()
     for models, path, value in [("working", "pairs.optimum.certified", [True] * records.PAIRS), *plants]:
-        touched = [r for r in found if chosen(r, models)]
-        assert touched, models
-        for r in touched:
-            *parents, leaf = path.split(".")
-            target = r["numbers"]
-            for step in parents:
-                target = target[step]
-            assert leaf in target, path
-            target[leaf] = list(value) if isinstance(value, list) else value
+        assert any(chosen(r, models) for r in found), models
+        found = [planted(r, f"numbers.{path}", value) if chosen(r, models) else r for r in found]
     return found
 
 
@@ -120,7 +116,7 @@ TURNS: dict[str, tuple[Plants, Plants]] = {
     "5-1": (lengths("working", "straight", ALL), lengths("working", "straight", NONE_MISSED)),
     "5-2": both(each("working", "neighbours.changed", 0.3, 0.0), each("working", "pairs.optimum.length", UP, UP),
                 each("working", "pairs.latent_distance", DOWN, UP),
-                *(each("working", f"pairs.methods.{m}.length", UP, UP) for m in records.METHODS)),
+                *(each("working", f"pairs.methods.{m}.length", UP, UP) for m in RECORDED)),
     "5-3": both(*(two("vae", o, f"{COND}.q50", 1.0, 2.0) for o in OTHERS),
                 *(two("vae", o, "pairs.geodesic.nearest", FIRST, SECOND) for o in OTHERS),
                 *((lengths("vae", "newton", NONE_MISSED) + lengths(o, "newton", HALF),
@@ -133,7 +129,7 @@ TURNS: dict[str, tuple[Plants, Plants]] = {
     "O-2": curves("nearest", 5.0, 4.0),
     "O-3": curves("confidence", 0.8, 0.9),
     "O-4": curves("changes", 4.0, 2.0),
-    "O-5": both(each("encoder", "renewed", {"log_cond": {"q50": 1.0}}, {"log_cond": {"q50": 2.0}}),
+    "O-5": both(each("encoder", "renewed.log_cond.q50", 1.0, 2.0),
                 each("encoder", f"{COND}.q50", 1.0, 1.0)),
 }  # fmt: skip
 
@@ -141,5 +137,5 @@ TURNS: dict[str, tuple[Plants, Plants]] = {
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
 def test_a_claim_follows_its_words(claim) -> None:
     agreeing, reverse = TURNS[claim.id]
-    assert evaluate(planted(agreeing), [claim])[0]["verdict"] == "supported"
-    assert evaluate(planted(reverse), [claim])[0]["verdict"] == "contradicted"
+    assert evaluate(with_plants(agreeing), [claim])[0]["verdict"] == "supported"
+    assert evaluate(with_plants(reverse), [claim])[0]["verdict"] == "contradicted"

@@ -1,0 +1,268 @@
+"""What a record holds: one trained model, measured.
+
+The measurement writes these types, claims and tables read them, and the files hold them as JSON. Lengths and distances
+are in pixel units, logarithms natural. A number is finite unless its type is `MaybeNaN`: it is NaN where a curve or a
+bin has no such number, which JSON has as null.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..profiles import get_profile
+from ..solvers.scores import scored, solved
+from .items import Item
+
+SCHEMA = 2  # raised when what a record holds changes its form
+MaybeNaN = Annotated[float, "NaN in memory, null in a file"]
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """The 0, 5, 25, 50, 75, 95 and 100 % quantiles of a quantity's finite values over a map."""
+
+    q0: float
+    q5: float
+    q25: float
+    q50: float
+    q75: float
+    q95: float
+    q100: float
+
+
+@dataclass(frozen=True)
+class MapNumbers:
+    """A map in numbers (see `quantities`): both quantities, the number of rank-deficient points, the share of the area
+    with a condition number above 20, roughness, and the excess of log_det at the centre."""
+
+    log_det: Quantiles
+    log_cond: Quantiles
+    rank_deficient: int
+    badly_conditioned: float
+    roughness: float
+    centre_excess: float
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """log_det inside and outside the box of the data, over a map three times as wide: medians, the lowest value
+    outside, and the share of the points outside that are rank deficient."""
+
+    median_inside: float
+    median_outside: float
+    lowest_outside: float
+    rank_deficient_outside: float
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Reconstruction loss of test images, nats an image: as trained, and with batch-norm statistics renewed."""
+
+    reconstruction: float
+    renewed: float
+
+
+@dataclass(frozen=True)
+class CoverageNumbers:
+    """Digits that a GAN's samples cover, and the classifier's mean confidence in them."""
+
+    classes: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Share of the box that is sparse, and the median norm of the latent points of test digits."""
+
+    gaps: float
+    median_norm: float
+
+
+@dataclass(frozen=True)
+class Away:
+    """What happens away from the data: by bins of sparsity with these `edges`, the number of points of the wide map in
+    each, and their medians of log_det, of log_cond and of the distance to the nearest training image."""
+
+    edges: list[float]
+    count: list[int]
+    log_det: list[MaybeNaN]
+    log_cond: list[MaybeNaN]
+    image_distance: list[MaybeNaN]
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The shortest paths, one number a pair: length, whether it is certified, highest log_cond on the way, and the
+    total variation of log_cond and log_det along it."""
+
+    length: list[MaybeNaN]
+    certified: list[bool]
+    log_cond_highest: list[MaybeNaN]
+    log_cond_variation: list[MaybeNaN]
+    log_det_variation: list[MaybeNaN]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A solver's curves, one number a pair: length, the solver's own flag, iterations."""
+
+    length: list[MaybeNaN]
+    converged: list[bool]
+    iterations: list[int]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well curves interpolate, one number a pair: see `interpolation.quality`."""
+
+    evenness: list[MaybeNaN]
+    nearest: list[MaybeNaN]
+    confidence: list[MaybeNaN]
+    lowest_confidence: list[MaybeNaN]
+    changes: list[int]
+    sparse: list[MaybeNaN]
+    log_det: list[MaybeNaN]
+
+
+@dataclass(frozen=True)
+class PairNumbers:
+    """Curves between all pairs of a few test digits: what the solvers found, and how straight lines and geodesics
+    interpolate. `sensitivity`: relative lengthening of a geodesic that is moved aside."""
+
+    latent_distance: list[MaybeNaN]
+    sensitivity: list[MaybeNaN]
+    optimum: Optimum
+    methods: dict[str, Found]
+    straight: Quality
+    geodesic: Quality
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which pairs are scored: see `scores.scored`."""
+        return scored(self.optimum.length, self.optimum.certified, [m.length for m in self.methods.values()])
+
+    def solved(self, method: str) -> NDArray[np.bool_]:
+        """Which pairs a method solves: see `scores.solved`."""
+        return solved(self.methods[method].length, self.optimum.length)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """How latent distance misleads about the nearest neighbour.
+
+    changed: share of points whose nearest neighbour by geodesic length is another than by latent distance. further:
+    how many times further away, by geodesic length, the neighbour by latent distance is, on average over those points.
+    """
+
+    changed: float
+    further: float
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """All numbers of one model. None: `renewed` and `held_out` of a GAN, `coverage` of what is none, and `pairs` and
+    `neighbours` of a model that was trained on part of the images."""
+
+    maps: MapNumbers
+    renewed: MapNumbers | None
+    beyond: Beyond
+    held_out: HeldOut | None
+    coverage: CoverageNumbers | None
+    packing: Packing
+    away: Away
+    pairs: PairNumbers | None
+    neighbours: Neighbours | None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a record comes from: the profile, the hash of the weights, the seconds that measuring took, and versions.
+
+    Versions are recorded and not compared: what decides a result is in the record's key and recipes. origin: of a
+    record that was carried over from an older schema, its key and the hashes of the code then; else None.
+    """
+
+    profile: str
+    weights: str
+    seconds: float
+    versions: dict[str, str]
+    origin: dict[str, str] | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trained model, measured: what it is of, the key of all that decides it, the versions of the recipes that
+    trained and measured it, its provenance, and its numbers."""
+
+    schema: int
+    item: Item
+    key: str
+    recipes: dict[str, int]
+    provenance: Provenance
+    numbers: Numbers
+
+    @property
+    def whole(self) -> bool:
+        """Whether the model was trained on all images of the record's profile."""
+        return self.item.whole(get_profile(self.provenance.profile))
+
+    @property
+    def name(self) -> str:
+        """What the record's file is called, without `.json`."""
+        return self.item.name(get_profile(self.provenance.profile))
+
+
+def encode(value: Any) -> Any:
+    """A record, or a part of one, in the types that JSON has: None for a number that is not finite."""
+    if is_dataclass(value):
+        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def decode(kind: Any, value: Any, where: str = "") -> Any:
+    """What `encode` made of an instance of `kind`, as that instance. Raises ValueError, naming the field, for anything
+    that an instance of `kind` cannot be: other types, missing or unknown fields, numbers that are not finite."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is UnionType:  # X | None
+        (inner,) = (a for a in arguments if a is not NoneType)
+        return None if value is None else decode(inner, value, where)
+    if origin is Annotated:
+        return math.nan if value is None else decode(arguments[0], value, where)
+    if origin is list:
+        _expect(isinstance(value, list), where, value, "a list")
+        return [decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if origin is dict:
+        _expect(isinstance(value, dict), where, value, "an object")
+        return {key: decode(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if is_dataclass(kind):
+        _expect(isinstance(value, dict), where, value, "an object")
+        kinds = get_type_hints(kind, include_extras=True)
+        within = {name: f"{where}.{name}".lstrip(".") for name in (*kinds, *value)}
+        for name in kinds.keys() ^ value.keys():
+            raise ValueError(f"{within[name]} is {'missing' if name in kinds else 'no field of a record'}")
+        return kind(**{name: decode(inner, value[name], within[name]) for name, inner in kinds.items()})
+    _expect(isinstance(value, bool) == (kind is bool), where, value, f"a {kind.__name__}")
+    if kind is float:
+        _expect(isinstance(value, int | float) and math.isfinite(value), where, value, "a finite number")
+        return float(value)
+    _expect(isinstance(value, kind), where, value, f"a {kind.__name__}")
+    return value
+
+
+def _expect(holds: bool, where: str, value: Any, wanted: str) -> None:
+    if not holds:
+        raise ValueError(f"{where} is {str(value)[:40] if value is not None else 'null'}, not {wanted}")

@@ -1,0 +1,101 @@
+"""Every part of every claim can be computed, and effects are what was planted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fake_records as fake
+from fake_records import PAIRS, planted
+from pullback.study.claims.catalogue import CLAIMS
+from pullback.study.claims.effects import Seed, correlation, excess, gain, iterations, share_solved, unsolved
+from pullback.study.claims.verdicts import by_seed
+
+
+@pytest.fixture(scope="module")
+def seed() -> Seed:
+    return by_seed(fake.sweep(1))[0]
+
+
+def exchanged(first: str, second: str) -> Seed:
+    """The records of one seed with two families' numbers exchanged."""
+    found = []
+    for r in fake.sweep(1):
+        for a, b in ((first, second), (second, first)):
+            if r.item.model.startswith(a):
+                r = replace(r, item=replace(r.item, model=r.item.model.replace(a, b, 1)))
+                break
+        found.append(r)
+    return by_seed(found)[0]
+
+
+def changed(seed: Seed, model: str, path: str, value: Any) -> Seed:
+    return Seed({**seed.whole, model: planted(seed.whole[model], path, value)}, seed.parts)
+
+
+def test_ids_are_unique_and_sections_are_covered() -> None:
+    assert len({c.id for c in CLAIMS}) == len(CLAIMS)
+    told = " ".join(c.where for c in CLAIMS)
+    assert all(section in told for section in ("Abstract", "3.1", "3.3", "4.1", "4.2", "5"))
+    for c in CLAIMS:
+        assert len({p.label for p in c.parts}) == len(c.parts) > 0
+        assert all(p.side in ("above", "below", "within") for p in c.parts)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
+def test_every_part_is_a_number(seed: Seed, claim) -> None:
+    for part in claim.parts:
+        assert np.isfinite(part.effect(seed)), part.label
+
+
+@pytest.mark.parametrize("number", ["3.1-1", "3.1-2", "3.1-3"])
+def test_exchanging_vaes_and_daes_turns_their_differences_round(seed: Seed, number: str) -> None:
+    (claim,) = (c for c in CLAIMS if c.id == number)
+    for part in claim.parts:
+        assert part.effect(exchanged("vae", "dae")) == pytest.approx(-part.effect(seed))
+
+
+def test_what_is_not_certified_or_undercut_is_not_scored(seed: Seed) -> None:
+    pairs = seed.pairs("vae-128-32-tanh")
+    assert np.flatnonzero(pairs.scored).tolist() == [i for i in range(PAIRS) if i != 3]
+    lengths = [0.99 * pairs.optimum.length[0], *pairs.methods["newton"].length[1:]]
+    assert not planted(pairs, "methods.newton.length", lengths).scored[0]
+
+
+def test_the_share_solved_is_that_of_the_scored_pairs(seed: Seed) -> None:
+    missed = {i for i in range(PAIRS) if (i + 1) % 5 == 0 and i != 3}
+    assert share_solved(["vae-128-32-tanh"])(seed) == pytest.approx(1 - len(missed) / (PAIRS - 1))
+
+
+def test_a_correlation_is_found_where_it_is_planted(seed: Seed) -> None:
+    name = "dae-128-32-tanh"
+    length = seed.pairs(name).optimum.length
+    found = changed(seed, name, "pairs.optimum.log_cond_highest", [float(i) for i in range(PAIRS)])
+    found = changed(found, name, "pairs.methods.newton.length", [x * (1 + 0.1 * (i > 9)) for i, x in enumerate(length)])
+    assert correlation(iterations, [name], True)(found) == pytest.approx(1)
+    assert correlation(unsolved("newton"), [name], False)(found) > 0.8
+    constant = changed(found, name, "pairs.optimum.log_cond_highest", [1.0] * PAIRS)
+    assert np.isnan(correlation(unsolved("newton"), [name], False)(constant))
+    gaps = changed(found, name, "pairs.optimum.log_cond_highest", [*range(PAIRS - 1), fake.NAN])
+    assert correlation(iterations, [name], True)(gaps) == pytest.approx(1)  # of the pairs that have both numbers
+
+
+def test_a_gain_is_geodesic_less_straight_over_the_pairs_that_have_both(seed: Seed) -> None:
+    name = "vae-256-64-tanh"
+    found = changed(seed, name, "pairs.straight.nearest", [1.0, 2.0, fake.NAN])
+    found = changed(found, name, "pairs.geodesic.nearest", [3.0, fake.NAN, 5.0])
+    assert gain("nearest", [name])(found) == 2
+
+
+def test_an_effect_that_no_pair_has_is_nan_and_a_missing_record_is_a_key_error(seed: Seed) -> None:
+    name = "vae-256-64-tanh"
+    found = changed(seed, name, "pairs.optimum.certified", [False] * PAIRS)
+    assert np.isnan(excess([name])(found)) and np.isnan(share_solved([name])(found))
+    with pytest.raises(KeyError):
+        share_solved([name])(Seed({}, seed.parts))
+    part = Seed({}, {(name, 5_000): seed.whole[name]})
+    with pytest.raises(KeyError):  # a model trained on fewer images does not stand in for one trained on all
+        gain("nearest", [name])(part)
