@@ -59,10 +59,10 @@ def measure_model(
     with torch.no_grad():
         codes = torch.randn(len(images), 2, generator=noise) if gan else model.encode(images)
         box = quantities.GAN_BOX if gan else quantities.percentile_box(codes)
-        ends = invert(model.generator, chosen, box)[0] if gan else model.encode(chosen)
+        ends = invert(space, chosen, box)[0] if gan else model.encode(chosen)
     sparsity = Sparsity(codes, box)
-    inner = latent_map(model.generator, box, profile.grid)
-    wide = latent_map(model.generator, quantities.widened(box, 3), 2 * profile.grid)
+    inner = latent_map(space, box, profile.grid)
+    wide = latent_map(space, quantities.widened(box, 3), 2 * profile.grid)
     renewed = None if gan else quantities.recalibrated(model, images)
     pairs, near = None, None
     covered = quantities.coverage(model, judge, profile.gan_samples, noise) if gan else None
