@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import http.server
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tarfile
@@ -19,7 +21,7 @@ import numpy as np
 import pytest
 import torch
 
-from pullback.study import data
+from pullback.study import data, paths
 from pullback.study.errors import DataError
 from pullback.study.paths import data_root
 
@@ -117,6 +119,83 @@ def test_wrong_file_is_named_refused_and_left_alone(stand_in, monkeypatch, tmp_p
     for part in (name, hashlib.sha256(wrong).hexdigest(), data.SHA256[name], "delete it"):
         assert part in str(caught.value)
     assert (raw / name).read_bytes() == wrong
+
+
+IN_THE_WAY = {
+    "a loop": (lambda path: path.symlink_to(path.name), "cannot be reached .Too many levels of symbolic links"),
+    "a link to nothing": (lambda path: path.symlink_to("nowhere"), "is a link to nowhere, which is not there"),
+    "a pipe": (os.mkfifo, "is a pipe, not a file"),
+    "a folder": (Path.mkdir, "is a folder, not a file"),
+}
+
+
+@pytest.mark.parametrize(("put", "message"), IN_THE_WAY.values(), ids=IN_THE_WAY)
+def test_whatever_is_in_a_files_place_is_named_and_left_alone(stand_in, monkeypatch, tmp_path, put, message):
+    raw = write_all(tmp_path / "MNIST" / "raw")
+    path = raw / "train-labels-idx1-ubyte"
+    path.unlink()
+    put(path)
+    before = path.lstat()
+    monkeypatch.setattr(data, "SOURCES", {"good": write_all})
+    with pytest.raises(DataError, match=f"{path} {message}.*move it away and run again"):
+        data.load("train", root=tmp_path)
+    assert path.lstat() == before and len(list(raw.iterdir())) == 4
+
+
+def test_a_link_to_a_good_file_is_as_good_as_the_file(stand_in, tmp_path):
+    raw = write_all(tmp_path / "MNIST" / "raw")
+    path = raw / "train-labels-idx1-ubyte"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert data.ensure(tmp_path) == f"files at {raw}"
+
+
+def test_a_folder_that_loops_is_named(stand_in, monkeypatch, tmp_path):
+    (tmp_path / "MNIST").symlink_to("MNIST")
+    monkeypatch.setattr(data, "SOURCES", {"good": write_all})
+    with pytest.raises(DataError, match="train-images-idx3-ubyte cannot be reached"):
+        data.ensure(tmp_path)
+
+
+@pytest.mark.parametrize("call", ["stat", "open"])
+def test_a_file_that_may_not_be_read_is_named_with_what_to_do(stand_in, monkeypatch, tmp_path, call):
+    """Root may read everything, so the refusal is played."""
+    raw = write_all(tmp_path / "MNIST" / "raw")
+    path = raw / "train-labels-idx1-ubyte"
+
+    def refusing(original):
+        def refuse(found, *arguments, **options):
+            if Path(found) == path:
+                raise PermissionError(13, "Permission denied", str(found))
+            return original(found, *arguments, **options)
+
+        return refuse
+
+    if call == "stat":
+        monkeypatch.setattr(Path, "stat", refusing(Path.stat))
+    else:
+        monkeypatch.setattr(data, "open", refusing(open), raising=False)
+    with pytest.raises(DataError, match=f"{path} cannot be .*Permission denied.*run again"):
+        data.ensure(tmp_path)
+    assert path.read_bytes() == CONTENT[path.name]
+
+
+def test_what_killed_downloads_left_is_removed_and_what_live_ones_make_is_not(stand_in, monkeypatch, tmp_path):
+    def killed(folder):
+        (folder / "train-images-idx3-ubyte").write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(data, "SOURCES", {"slow": killed})
+    process = multiprocessing.get_context("fork").Process(target=data.ensure, args=(tmp_path,))
+    process.start()
+    process.join()
+    raw = tmp_path / "MNIST" / "raw"
+    assert process.exitcode == -signal.SIGKILL and len(list(raw.iterdir())) == 1
+    with paths.temporary_folder(raw, "download") as live:
+        monkeypatch.setattr(data, "SOURCES", {"good": write_all})
+        data.ensure(tmp_path)
+        assert {path.name for path in raw.iterdir()} == {*CONTENT, live.name}
+    assert {path.name for path in raw.iterdir()} == {*CONTENT}
 
 
 def test_file_that_changes_after_it_was_verified_is_noticed(stand_in, tmp_path):
@@ -242,7 +321,7 @@ def test_read_only_folder(stand_in, monkeypatch, tmp_path):
     def refuse(**options):
         raise PermissionError(13, "Permission denied", str(options["dir"]))
 
-    monkeypatch.setattr(data.tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(paths.tempfile, "TemporaryDirectory", refuse)
     with pytest.raises(DataError, match="Permission denied.*PULLBACK_DATA"):
         data.ensure(tmp_path)
 
@@ -278,6 +357,23 @@ def test_mirrors_that_answer_are_used_and_the_others_passed_over(monkeypatch, tm
     for name in data.SHA256:
         assert (folder / name).read_bytes() == gzip.decompress((served / f"{name}.gz").read_bytes())
     assert socket.getdefaulttimeout() is None
+
+
+def test_https_mirrors_come_first(monkeypatch, tmp_path):
+    used = []
+
+    class Reader:
+        mirrors = ["http://a/", "https://b/", "http://c/", "https://d/"]
+        resources = [("file.gz", "")]
+
+        def __init__(self, folder, download):
+            used.extend(self.mirrors)
+            self.raw_folder = folder
+
+    monkeypatch.setattr(data.datasets, "MNIST", Reader)
+    monkeypatch.setattr(data.urllib.request, "urlopen", lambda request, timeout: contextlib.nullcontext())
+    data._from_mirrors(tmp_path)
+    assert used == ["https://b/", "https://d/", "http://a/", "http://c/"]
 
 
 def test_mirrors_that_do_not_answer_are_named(monkeypatch, tmp_path):

@@ -143,7 +143,7 @@ def test_folder_that_cannot_be_written(monkeypatch, tmp_path):
     def refuse(**options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(figures.tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
     with pytest.raises(OSError, match=f"into {tmp_path}: .*Permission denied"):
         save(Folder(tmp_path))
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +18,7 @@ import torch
 
 from pullback.study import checkpoints, data, trained_models, training
 from pullback.study.checkpoints import path_of, read
-from pullback.study.errors import CheckpointError, DivergenceError
+from pullback.study.errors import CheckpointError, DataError, DivergenceError
 from pullback.study.models import ModelSpec
 from pullback.study.trained_models import train_or_load
 from pullback.study.training import Trained, TrainingSettings
@@ -57,7 +61,60 @@ def test_a_workers_error_reaches_the_caller(build: Build) -> None:
 def test_what_was_finished_before_a_failure_is_kept_and_nothing_else(build: Build) -> None:
     paths = {path_of(spec, SETTINGS, data.data_hash(True)).name for spec in (VAE, GAN)}
     assert {path.name for path in build.root.rglob("*") if path.is_file()} == paths
-    assert [line.split()[0] for line in build.progress] == [VAE.name, GAN.name]
+
+
+def test_progress_says_at_once_what_is_missing_and_in_the_end_what_was_kept(build: Build) -> None:
+    first, *told, last = build.progress
+    assert first.startswith("3 models have no checkpoint: each is trained for 1 epochs, 1 at a time")
+    assert [line.split(";")[0].split() for line in told if "kept" in line] == [
+        [VAE.name, *"trained and kept: 1 of 3 models".split()], [GAN.name, *"trained and kept: 2 of 3 models".split()],
+    ]
+    assert last.startswith(f"stopped: 2 of 3 models trained, {VAE.name}, {GAN.name} kept; the same call goes on")
+
+
+SCRIPT = """
+from pullback.study.models import ModelSpec
+from pullback.study.training import TrainingSettings
+from pullback.study.trained_models import train_or_load
+if __name__ == "__main__":
+    specs = [ModelSpec("classifier", (2, 2), "tanh"), ModelSpec("gan", (512, 512), "tanh", r1=1.0)]
+    train_or_load(specs, TrainingSettings(epochs=300), sample=True, device="cpu",
+                  progress=lambda line: print(line, flush=True))
+"""
+
+
+def test_an_interrupt_says_what_was_kept_and_no_worker_speaks(tmp_path: Path) -> None:
+    """Jupyter and a terminal interrupt the whole group of processes."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    environment = os.environ | {"PULLBACK_BUILD": str(tmp_path), "PULLBACK_JOBS": "1",
+                                "PYTHONPATH": str(Path(training.__file__).parents[2])}
+    process = subprocess.Popen([sys.executable, str(tmp_path / "script.py")], env=environment, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    lines = [process.stdout.readline()]
+    while lines[-1] and "trained and kept" not in lines[-1]:
+        lines.append(process.stdout.readline())
+    os.killpg(process.pid, signal.SIGINT)
+    rest, errors = process.communicate()
+    assert lines[0].startswith("2 models have no checkpoint: each is trained for 300 epochs, 1 at a time")
+    assert lines[-1].split(";")[0].split() == ["classifier-2-2-tanh", *"trained and kept: 1 of 2 models".split()]
+    assert rest.splitlines()[-1] == (
+        "stopped: 1 of 2 models trained, classifier-2-2-tanh kept; the same call goes on from there"
+    )
+    assert errors.count("Traceback") == 1 and errors.endswith("KeyboardInterrupt\n")
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+
+
+def test_the_whole_of_mnist_offers_the_smoke_profile_and_is_seen_to_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path / "build"))
+    monkeypatch.setenv("PULLBACK_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(data, "SOURCES", {})
+    lines: list[str] = []
+    with pytest.raises(DataError, match="MNIST cannot be had"):
+        train_or_load([VAE], SETTINGS, sample=False, device="cpu", progress=lines.append)
+    assert len(lines) == 2 and 'the profile "smoke"' in lines[1]
 
 
 def test_what_is_there_is_not_trained_again(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:

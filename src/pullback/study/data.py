@@ -1,9 +1,9 @@
 """MNIST (LeCun, Cortes, Burges, 1998) as tensors: the four original IDX files, each verified by its SHA-256.
 
 The files lie in ROOT/MNIST/raw, torchvision's layout; ROOT is `paths.data_root()`. What is missing there is
-fetched from the first of `SOURCES` that delivers all four files as they should be. A file that is there but
-wrong is refused, never replaced. `load(split, sample=True)` reads the part of MNIST that is committed in
-mnist_sample/ and needs no network.
+fetched from the first of `SOURCES` that delivers all four files as they should be. Whatever is there already, be it
+the wrong file, a link to nothing or a pipe, is refused, never replaced. `load(split, sample=True)` reads the part of
+MNIST that is committed in mnist_sample/ and needs no network.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import io
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import tarfile
-import tempfile
 import threading
 import urllib.request
 from functools import lru_cache
@@ -27,7 +27,7 @@ import torch
 from torchvision import datasets
 
 from .errors import DataError
-from .paths import data_root
+from .paths import data_root, remove_abandoned, temporary_folder
 
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -79,34 +79,37 @@ def ensure(root: Path | None = None) -> str:
     """See to it that the four verified files lie under `root`; return where they came from.
 
     They are fetched into a temporary folder beside their destination and moved into place one by one when
-    verified, so an interrupted or a simultaneous run leaves whole files only. Raises DataError if a file is
-    there but wrong, if the folder cannot be written, or if no source delivers; the message says what to do.
+    verified, so an interrupted or a simultaneous run leaves whole files only. Raises DataError if something is in a
+    file's place that is no file, is wrong or cannot be read, if the folder cannot be written, or if no source
+    delivers; the message says what to do.
     """
     raw = (data_root() if root is None else Path(root)) / "MNIST" / "raw"
-    missing = [name for name in SHA256 if not (raw / name).is_file()]
+    missing = [name for name in SHA256 if not _is_there(raw / name)]
     for name in SHA256.keys() - missing:
         _verify(raw / name, "delete it and run again: it will be fetched anew")
+    remove_abandoned(raw)
     if not missing:
         return f"files at {raw}"
 
-    try:
-        raw.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(dir=raw, prefix=".download-")
-    except OSError as error:
-        raise DataError(
-            f"MNIST is not at {raw} and cannot be put there ({error}); "
-            "set PULLBACK_DATA to a folder that can be written to"
-        ) from error
     tried = [f"files at {raw}: {', '.join(missing)} missing"]
-    with temporary as folder:
+    with contextlib.ExitStack() as stack:
+        try:
+            raw.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(temporary_folder(raw, "download"))
+        except OSError as error:
+            raise DataError(
+                f"MNIST is not at {raw} and cannot be put there ({error}); "
+                "set PULLBACK_DATA to a folder that can be written to"
+            ) from error
         for source, fetch in SOURCES.items():
             try:
-                (destination := Path(folder) / str(len(tried))).mkdir()
+                (destination := folder / str(len(tried))).mkdir()
                 fetched = fetch(destination)
                 for name in SHA256:
                     _verify(fetched / name, "the source delivers another file")
                 for name in missing:
-                    os.replace(fetched / name, raw / name)
+                    if not os.path.lexists(raw / name):  # a simultaneous run may have put its own there
+                        os.replace(fetched / name, raw / name)
                 return source
             except Exception as error:  # whatever a source fails of, the next one may deliver
                 tried.append(f"{source}: {error or type(error).__name__}")
@@ -130,18 +133,43 @@ def draw_sample(labels: np.ndarray, split: str) -> np.ndarray:
 
 def _read_sample(split: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Images, uint8 (n, 28, 28), and labels, int64 (n,), of the committed sample."""
-    if not SAMPLE.is_file():
+    if not _is_there(SAMPLE):
         raise DataError(f"{SAMPLE} is missing; it is part of the repository: git checkout -- {SAMPLE}")
     _verify(SAMPLE, f"it is part of the repository: git checkout -- {SAMPLE}", SAMPLE_SHA256)
     with np.load(SAMPLE) as arrays:
         return torch.from_numpy(arrays[f"{split}_images"]), torch.from_numpy(arrays[f"{split}_labels"]).long()
 
 
+def _is_there(path: Path) -> bool:
+    """Whether a file is at `path`, or at the end of the links that are. Raises DataError, saying what to do, for
+    anything else that is in its place, so that it is not replaced."""
+    away = "move it away and run again, or set PULLBACK_DATA to another folder"
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not path.is_symlink():
+            return False
+        raise DataError(f"{path} is a link to {os.readlink(path)}, which is not there; {away}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be reached ({error.strerror}); {away}") from error
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        raise DataError(f"{path} is {kinds.get(stat.S_IFMT(mode), 'a device')}, not a file; {away}")
+    return True
+
+
 def _verify(path: Path, remedy: str, expected: str | None = None) -> None:
-    """Raise DataError, naming both hashes, unless the file's SHA-256 is `expected` (default: by its name)."""
+    """Raise DataError, naming both hashes, unless the file's SHA-256 is `expected` (default: by its name); and if the
+    file cannot be read."""
     expected = expected or SHA256[path.name]
-    state = path.stat()
-    found = _sha256(path, state.st_size, state.st_mtime_ns)
+    try:
+        state = path.stat()
+        found = _sha256(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); give yourself the right to (chmod u+r) and run again, or set "
+            "PULLBACK_DATA to another folder"
+        ) from error
     if found != expected:
         raise DataError(
             f"{path} is not the file it should be ({state.st_size} bytes): "
@@ -157,8 +185,9 @@ def _sha256(path: Path, size: int, modified: int) -> str:
 
 
 def _from_mirrors(folder: Path) -> Path:
-    """Fetch with torchvision from those of its mirrors that answer within CONNECT_SECONDS."""
-    mirrors = datasets.MNIST.mirrors
+    """Fetch with torchvision from its mirrors that answer within CONNECT_SECONDS, by plain http only as a last resort:
+    a file that was altered on its way is refused, but who listens sees what is fetched."""
+    mirrors = sorted(datasets.MNIST.mirrors, key=lambda mirror: not mirror.startswith("https://"))
     answers = dict.fromkeys(mirrors, f"no answer within {CONNECT_SECONDS:g} s")
 
     def probe(mirror: str) -> None:

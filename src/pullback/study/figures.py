@@ -15,7 +15,6 @@ import platform
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +26,7 @@ from IPython import get_ipython
 from matplotlib.figure import Figure
 
 from .data import data_hash
-from .paths import PROJECT
+from .paths import PROJECT, temporary_folder
 from .profiles import Profile
 from .provenance import SEAL, file_seal, seal
 
@@ -83,8 +82,8 @@ def save(
     folder = profile.figures
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary:
-            whole = {suffix: Path(temporary) / f"{name}.{suffix}" for suffix in ("png", "pdf", "json")}
+        with temporary_folder(folder, name) as temporary:
+            whole = {suffix: temporary / f"{name}.{suffix}" for suffix in ("png", "pdf", "json")}
             fig.savefig(whole["png"], dpi=DPI, bbox_inches="tight", metadata={"Software": None})
             fig.savefig(whole["pdf"], dpi=DPI, bbox_inches="tight", metadata={"CreationDate": None})
             sidecar["files"] = {suffix: file_seal(whole[suffix]) for suffix in ("png", "pdf")}

@@ -1,10 +1,22 @@
-"""Where things are. Two environment variables move them, PULLBACK_DATA and PULLBACK_BUILD;
-relative ones are relative to the project."""
+"""Where things are, and how files get there: whole or not at all.
+
+Two environment variables move the folders, PULLBACK_DATA and PULLBACK_BUILD; relative ones are relative to the project.
+What is not finished stands beside its destination as .NAME.MACHINE-PROCESS-RANDOM.tmp. A process that is killed leaves
+such a file or folder behind, and whoever next writes there removes it: never that of a living process or of another
+machine.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import re
+import shutil
+import socket
 import tempfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -27,7 +39,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     runs see the old file or the new one, never a part. Raises OSError, naming `path`, if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        remove_abandoned(path.parent)
+        handle, temporary = tempfile.mkstemp(suffix=".tmp", prefix=_prefix(path.name), dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -38,3 +51,53 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A folder in `parent`, for the time of a `with`, to finish files in before they are moved to `parent`. Raises
+    OSError if it cannot be made."""
+    remove_abandoned(parent)
+    with tempfile.TemporaryDirectory(suffix=".tmp", prefix=_prefix(name), dir=parent) as folder:
+        yield Path(folder)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files and folders in `folder` whose process, on this machine, is gone. What cannot be
+    removed stays, and a folder that is missing has none."""
+    with contextlib.suppress(OSError):
+        for path in list(folder.iterdir()):
+            owner = re.fullmatch(r"\..+\.([0-9a-f]{8})-([0-9]{1,10})-[^.]+\.tmp", path.name)
+            if owner is None or owner[1] != _machine() or _alive(int(owner[2])):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _prefix(name: str) -> str:
+    return f".{name}.{_machine()}-{os.getpid()}-"
+
+
+@cache
+def _machine() -> str:
+    """Eight hexadecimal digits for the host and, on Linux, for the space in which its processes are numbered:
+    containers may share a host's name."""
+    try:
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        space = ""
+    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine, whoever's it is."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's, or no number of a process
+        return True
+    return True

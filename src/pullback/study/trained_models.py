@@ -13,7 +13,8 @@ from .checkpoints import encode, path_of, read
 from .former import carry_over
 from .models.spec import ModelSpec
 from .parameters import choose_device
-from .paths import write_atomically
+from .paths import build_root, remove_abandoned, write_atomically
+from .progress import Progress
 from .training import Trained, TrainingSettings, train
 from .workers import job_count, say, side_by_side
 
@@ -34,20 +35,6 @@ def available(
     return content is not None
 
 
-def _train_and_write(spec: ModelSpec, settings: TrainingSettings, sample: bool, device: str) -> None:
-    images, labels = data.load("train", sample=sample)
-    started = time.perf_counter()
-    trained = train(spec, settings, images, labels, device=device,
-                    progress=lambda epoch: epoch.milestone and say(f"{spec.name:<26} {epoch}"))
-    content = encode(trained, settings, data.data_hash(sample), {
-        "device": str(choose_device(device)),
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "seconds": round(time.perf_counter() - started, 1),
-    })
-    write_atomically(path_of(spec, settings, data.data_hash(sample)), content)
-
-
 def train_or_load(
     specs: Iterable[ModelSpec],
     settings: TrainingSettings,
@@ -61,27 +48,52 @@ def train_or_load(
     Missing models are trained side by side, one process and one thread each, as many at a time as there are
     processors (PULLBACK_JOBS overrides; one on a GPU): on a CPU that is faster than one model on all threads,
     and the weights do not depend on how many run. Each is saved when it is finished, so an interrupted call
-    continues there. A script that calls this needs the usual `if __name__ == "__main__":` guard.
+    continues there. `progress` takes lines: what is missing, how far the trainings are, and after an interrupt or an
+    error what was kept. A script that calls this needs the usual `if __name__ == "__main__":` guard.
 
     Raises DivergenceError or DataError as the training does, and CheckpointError for a file that cannot be trusted.
     """
-    specs = tuple(specs)
-    missing = [spec for spec in specs if not available(spec, settings, data.data_hash(sample), progress)]
+    specs, data_hash = tuple(specs), data.data_hash(sample)
+    remove_abandoned(build_root() / "checkpoints")
+    missing = [spec for spec in specs if not available(spec, settings, data_hash, progress)]
     if loaded := len(specs) - len(missing):
         progress(f"{loaded} of {len(specs)} models loaded; training skipped")
     if missing:
-        jobs = job_count(1 if choose_device(device).type == "cuda" else None)
-        _train_side_by_side(missing, settings, sample, device, min(jobs, len(missing)), progress)
-    return {spec.name: read(spec, settings, data.data_hash(sample)) for spec in specs}
+        _train_side_by_side(missing, settings, sample, device, progress)
+    return {spec.name: read(spec, settings, data_hash) for spec in specs}
 
 
 def _train_side_by_side(
-    specs: list[ModelSpec],
-    settings: TrainingSettings,
-    sample: bool,
-    device: str,
-    jobs: int,
-    progress: Callable[[str], object],
+    specs: list[ModelSpec], settings: TrainingSettings, sample: bool, device: str, progress: Callable[[str], object]
 ) -> None:
+    jobs = min(job_count(1 if choose_device(device).type == "cuda" else None), len(specs))
+    progress(
+        f"{len(specs)} models have no checkpoint: each is trained for {settings.epochs} epochs, {jobs} at a time, and "
+        "kept when it is finished"
+    )
+    if not sample:
+        progress('for a first look, the profile "smoke" trains small versions in minutes: profile = "smoke" in a '
+                 "notebook, PROFILE=smoke with make")
+        data.ensure()  # once, before every process would
     what = f"training one of {', '.join(spec.name for spec in specs)}"
-    side_by_side(_train_and_write, [(spec, settings, sample, device) for spec in specs], jobs, what, progress)
+    told = Progress(specs, settings.epochs, progress)
+    try:
+        side_by_side(_train_and_write, [(spec, settings, sample, device) for spec in specs], jobs, what, told)
+    except BaseException:
+        kept = f", {', '.join(told.finished)} kept" if told.finished else ""
+        progress(f"stopped: {len(told.finished)} of {len(specs)} models trained{kept}; the same call goes on from there")
+        raise
+
+
+def _train_and_write(spec: ModelSpec, settings: TrainingSettings, sample: bool, device: str) -> None:
+    images, labels = data.load("train", sample=sample)
+    started = time.perf_counter()
+    trained = train(spec, settings, images, labels, device=device, progress=lambda epoch: say((spec.name, epoch)))
+    content = encode(trained, settings, data.data_hash(sample), {
+        "device": str(choose_device(device)),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "seconds": round(time.perf_counter() - started, 1),
+    })
+    write_atomically(path_of(spec, settings, data.data_hash(sample)), content)
+    say((spec.name, None))

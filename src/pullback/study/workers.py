@@ -1,10 +1,11 @@
-"""Tasks side by side: one process and one thread each, their progress told line by line."""
+"""Tasks side by side: one process and one thread each, with messages of progress to the parent."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import queue
+import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -16,10 +17,10 @@ import torch
 _messages: multiprocessing.Queue | None = None  # in a worker: where its progress goes
 
 
-def say(line: str) -> None:
-    """A line of progress, from inside a task."""
+def say(message: Any) -> None:
+    """Hand a message of progress, from inside a task, to the `progress` of `side_by_side`."""
     assert _messages is not None
-    _messages.put(line)
+    _messages.put(message)
 
 
 def job_count(default: int | None = None) -> int:
@@ -33,12 +34,13 @@ def side_by_side(
     arguments: Iterable[tuple[Any, ...]],
     jobs: int,
     what: str,
-    progress: Callable[[str], None],
+    progress: Callable[[Any], object],
 ) -> None:
     """`task(*a)` for each a of `arguments`, started in that order, `jobs` at a time, each in a fresh process.
 
-    The first error ends all of them and is raised here; RuntimeError if a process was killed, at `what`. A script
-    that calls this needs the usual `if __name__ == "__main__":` guard.
+    `progress` is called here with whatever the tasks `say`. The first error, or an interrupt, ends all of them and is
+    raised here; RuntimeError if a process was killed, at `what`. A script that calls this needs the usual
+    `if __name__ == "__main__":` guard.
     """
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
@@ -70,6 +72,7 @@ def side_by_side(
 def _start_worker(messages: multiprocessing.Queue) -> None:
     global _messages
     _messages = messages
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches all processes; the parent alone answers it
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -82,7 +85,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _relay(messages: multiprocessing.Queue, progress: Callable[[str], None]) -> None:
+def _relay(messages: multiprocessing.Queue, progress: Callable[[Any], object]) -> None:
     while True:
         try:
             progress(messages.get(timeout=0.05))
