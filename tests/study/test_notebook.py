@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -124,9 +125,9 @@ def test_a_decoded_grid_runs_along_x_from_the_lowest_y(study: Study) -> None:
     x, y = [-3.0, 0.0, 3.0], [-3.0, 0.0, 3.0]
     assert box == GAN_BOX
     assert images[:, :2].tolist() == [[a, b] for b in y for a in x]
-    ax = plots.plt.figure().add_subplot()
+    ax = plt.figure().add_subplot()
     shown = plots.decoded_grid(ax, images, box).get_array()[::28, :]
-    plots.plt.close("all")
+    plt.close("all")
     assert shown[:, 1::28].tolist() == [[3.0] * 3, [0.0] * 3, [-3.0] * 3]  # the second pixel is y: highest on top
     assert shown[:, ::28].tolist() == [x] * 3
 
