@@ -36,7 +36,7 @@ def test_all_tensors_of_a_problem_move_together() -> None:
 
 
 def test_sufficient_is_armijos_condition() -> None:
-    """x^2 from 1 along -2: slope -4. The value at step s is (1 - 2 s)^2, which is 1 - s * share * 4 at s = 1 - share."""
+    """x^2 from 1 along -2: slope -4. At step s the value is (1 - 2 s)^2, which is 1 - 4 s share at s = 1 - share."""
     for share in (1e-4, 0.4):
         for step, expected in ((1 - share - 1e-6, True), (1 - share + 1e-6, False)):
             after = torch.tensor([(1 - 2 * step) ** 2]).double()

@@ -172,7 +172,9 @@ def test_minimise_solves_badly_scaled_quadratics() -> None:
         gradient = scales[rows] * (x - target[rows])
         return 1 + (gradient * (x - target[rows])).sum(1) / 2, gradient
 
-    x, criterion, iterations = minimise(function, torch.zeros_like(target), 500, 1e-12)
+    x, criterion, iterations = minimise(
+        function, lambda x, before, rows: rows >= 0, torch.zeros_like(target), 500, 1e-12
+    )
     assert (criterion <= 1e-12).all()
     torch.testing.assert_close(x, target, rtol=0, atol=1e-4)
     assert iterations[0] < iterations[3] < 500

@@ -11,7 +11,8 @@ exponential.py: from a start and a velocity to a curve, and back.
 
 from ..geometry.inversion import invert
 from .curves import Curves, Geodesics, Solution, measure
-from .exponential import Trajectories, exponential, logarithm
+from .exponential import Trajectories, exponential
+from .logarithm import Logarithms, logarithm
 from .problem import METHODS, geodesic
 from .shortest import ShortestPaths, shortest_path
 
@@ -19,6 +20,7 @@ __all__ = [
     "METHODS",
     "Curves",
     "Geodesics",
+    "Logarithms",
     "ShortestPaths",
     "Solution",
     "Trajectories",

@@ -14,8 +14,9 @@ Cost. One pair at a time; an iteration takes 2k + 1 accelerations (second deriva
 and a sparse factorisation. `max_nodes` bounds what a hopeless pair can cost: about in proportion to it.
 
 Fails. Where Newton's iteration from the straight line does: on long paths and where the metric changes fast, above all
-beyond a conjugate point. Then the curve that it held last is returned, not converged; the straight line, not converged
-either, where there is none or the metric on it is not finite. What it finds is a geodesic, which need not be a minimum.
+beyond a conjugate point. Then the curve that it held last is returned, not converged. Where there is none, or the
+metric on it is not finite, the straight line is returned, not converged either, with a warning that says why. What it
+finds is a geodesic, which need not be a minimum.
 
 References. G. Arvanitidis, L. K. Hansen and S. Hauberg (2018), Latent space oddity: on the curvature of deep
 generative models, ICLR; J. Kierzenka and L. F. Shampine (2001), A BVP solver based on residual control and the MATLAB
@@ -60,8 +61,12 @@ def solve(
     iterations = torch.zeros(len(points), dtype=torch.int64, device=points.device)
     solved = torch.zeros_like(iterations, dtype=torch.bool)
     for i, (a, b) in enumerate(zip(start, end, strict=True)):
-        held = _collocate(manifold, a, b, tol, nodes, max_nodes)
-        if held is not None:
+        held, why = _collocate(manifold, a, b, tol, nodes, max_nodes)
+        if held is None:
+            warnings.warn(
+                f"bvp: pair {i} of those that move broke down: {why}; its straight line is kept", stacklevel=3
+            )
+        else:
             inner = held.sol(np.linspace(0, 1, segments + 1)[1:-1])[: len(a)].T
             points[i, 1:-1] = a + (b - a).norm() * torch.from_numpy(inner).to(a)
             criterion[i], iterations[i] = held.rms_residuals.max(), held.niter
@@ -69,8 +74,12 @@ def solve(
     return Solution(points, criterion, solved & (criterion <= tol), iterations)
 
 
-def _collocate(manifold: Manifold, start: Tensor, end: Tensor, tol: float, nodes: int, max_nodes: int) -> Any:
-    """What solve_bvp returns for one pair; None if it broke down or what it holds is not finite."""
+def _collocate(
+    manifold: Manifold, start: Tensor, end: Tensor, tol: float, nodes: int, max_nodes: int
+) -> tuple[Any, str]:
+    """What solve_bvp returns for one pair; None, and why, if it broke down or what it holds is not finite.
+
+    NotImplementedError where a layer of f has no second derivative."""
     k, size = len(start), (end - start).norm()
     goal = ((end - start) / size).cpu().numpy()
 
@@ -89,6 +98,10 @@ def _collocate(manifold: Manifold, start: Tensor, end: Tensor, tol: float, nodes
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             held = solve_bvp(system, ends, t, line, tol=tol, bc_tol=BC_TOL, max_nodes=max_nodes)
-    except (RuntimeError, ValueError):
-        return None
-    return held if np.isfinite(held.y).all() else None
+    except NotImplementedError:  # a RuntimeError too, but the generator's fault and not the pair's
+        raise
+    except (RuntimeError, ValueError) as error:
+        return None, str(error)
+    if not np.isfinite(held.y).all():
+        return None, "the metric is not finite on the way"
+    return held, held.message

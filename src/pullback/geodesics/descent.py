@@ -15,8 +15,13 @@ MEMORY steps and the changes of the gradient along them, and backtracking until 
 with a step of its own. Steps along which the gradient shows no positive curvature are not remembered. Curves that are
 done leave the batch.
 
+F sees a curve at its knots only. Knots that leap to points with similar images, such as another copy of the sphere in
+its chart, lower F although the curve between them is long. So a step that moves a knot by more than FAR |end - start|
+is refused if it raises, beyond GAP, the ratio between the curve's extent with twice the segments and F's own.
+
 Criterion. The quasi-Newton decrement g^T H g / (2F), with H the inverse Hessian that L-BFGS has gathered: the share
-of F that its quadratic model has left to remove.
+of F that its quadratic model has left to remove. It is infinite where the ratio above exceeds GAP at the end: the
+segments do not resolve the curve, whatever the decrement says.
 """
 
 from __future__ import annotations
@@ -34,8 +39,12 @@ MEMORY = 10
 CURVED = 1e-10  # least cosine between a step and the change of gradient along it
 FIRST = 0.5  # step along the first gradient: right for E in coordinates orthonormal in H^1, where its Hessian is 2
 
+FAR = 0.1  # displacement of a knot, relative to |end - start|, from which a step is looked at more closely
+GAP = 1.3  # extent with twice the segments over the extent, above which a curve counts as not resolved
+
 Values = Callable[[Tensor], Tensor]
 Function = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Sound = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def descend(
@@ -65,7 +74,7 @@ def descend(
         terms.append((penalty, lambda points: _stretch(manifold, points)))
     together = max(1, 4 * POINTS // segments)
     parts = [
-        _descend(terms, segment(a, b, segments), deviation, x.expand(len(a), -1), steps, tol)
+        _descend(manifold, objective, terms, segment(a, b, segments), deviation, x.expand(len(a), -1), steps, tol)
         for a, b in zip(start.split(together), end.split(together), strict=True)
     ]
     points, criterion, iterations = (torch.cat(column) for column in zip(*parts, strict=True))
@@ -86,8 +95,25 @@ def _stretch(manifold: Manifold, points: Tensor) -> Tensor:
     return squared.clamp_min(torch.finfo(squared.dtype).tiny).sqrt().unflatten(0, points.shape[:2]).mean(1)
 
 
+def _gap(manifold: Manifold, points: Tensor, objective: str) -> Tensor:
+    """The extent (B,) with the segments' middles as further knots, over that without."""
+    if not len(points):
+        return points.new_zeros(0)
+    middles = (points[:, 1:] + points[:, :-1]) / 2
+    finer = torch.cat((torch.stack((points[:, :-1], middles), 2).flatten(1, 2), points[:, -1:]), 1)
+    with torch.no_grad():
+        return _extent(manifold, finer, objective) / _extent(manifold, points, objective)
+
+
 def _descend(
-    terms: list[tuple[float, Values]], line: Tensor, deviation: Values, x: Tensor, steps: int, tol: float
+    manifold: Manifold,
+    objective: str,
+    terms: list[tuple[float, Values]],
+    line: Tensor,
+    deviation: Values,
+    x: Tensor,
+    steps: int,
+    tol: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Knots, criterion and iterations of the curves whose straight lines have the knots `line` (B, n + 1, k), for F
     the weighted sum of the terms."""
@@ -103,18 +129,29 @@ def _descend(
             F = torch.stack([w * v(points) / whole[rows] for (w, v), whole in zip(terms, wholes, strict=True)]).sum(0)
             return F.detach(), torch.autograd.grad(F.sum(), x)[0]
 
-    x, criterion, iterations = minimise(function, x, steps, tol)
+    def sound(x: Tensor, before: Tensor, rows: Tensor) -> Tensor:
+        with torch.no_grad():
+            new, old = (line[rows] + size[rows] * deviation(a) for a in (x, before))
+        far = ((new - old).norm(dim=2) > FAR * size[rows, :, 0]).any(1)
+        good = ~far
+        allowed = _gap(manifold, old[far], objective).clamp_min(GAP)
+        good[far] = _gap(manifold, new[far], objective) <= allowed
+        return good
+
+    x, criterion, iterations = minimise(function, sound, x, steps, tol)
     with torch.no_grad():
         points = line + size * deviation(x)
     points[:, [0, -1]] = line[:, [0, -1]]  # to the last bit
+    criterion = torch.where(_gap(manifold, points, objective) > GAP, torch.inf, criterion)
     return points, criterion, iterations
 
 
-def minimise(function: Function, x: Tensor, steps: int, tol: float) -> tuple[Tensor, Tensor, Tensor]:
+def minimise(function: Function, sound: Sound, x: Tensor, steps: int, tol: float) -> tuple[Tensor, Tensor, Tensor]:
     """Local minima x (B, d) near those given, criterion (B,) and iterations (B,).
 
-    function gives the values (b,) and gradients (b, d) of problems `rows` (b,) at x (b, d). A problem ends when its
-    criterion holds, when no step along its direction lowers it, or after `steps` of them.
+    function gives the values (b,) and gradients (b, d) of problems `rows` (b,) at x (b, d). sound tells which of them
+    (b,) may step to x (b, d) from where they stood (b, d), however low the value there. A problem ends when its
+    criterion holds, when no step along its direction lowers the value, or after `steps` of them.
     """
     x, rows = x.clone(), torch.arange(len(x), device=x.device)
     value, gradient = function(x, rows)
@@ -127,7 +164,9 @@ def minimise(function: Function, x: Tensor, steps: int, tol: float) -> tuple[Ten
         go = (criterion[rows] > tol) & criterion[rows].isfinite() & (iterations[rows] < steps)
         rows, value, gradient, direction, slope = (a[go] for a in (rows, value, gradient, direction, slope))
         moves, changes = moves[go], changes[go]
-        (new_x, new_value, new_gradient), moved = _moved(function, x[rows], rows, value, gradient, direction, slope)
+        (new_x, new_value, new_gradient), moved = _moved(
+            function, sound, x[rows], rows, value, gradient, direction, slope
+        )
         iterations[rows] += 1
         moves = torch.cat((moves, (new_x - x[rows])[:, None]), 1)[moved, -MEMORY:]
         changes = torch.cat((changes, (new_gradient - gradient)[:, None]), 1)[moved, -MEMORY:]
@@ -157,6 +196,7 @@ def _direction(gradient: Tensor, moves: Tensor, changes: Tensor) -> Tensor:
 
 def _moved(
     function: Function,
+    sound: Sound,
     x: Tensor,
     rows: Tensor,
     value: Tensor,
@@ -170,6 +210,7 @@ def _moved(
         trial = x[which] + step * direction[which]
         found, slopes = function(trial, rows[which])
         good = sufficient(found, value[which], slope[which], step) & slopes.isfinite().all(1)
+        good[good.clone()] = sound(trial[good], x[which[good]], rows[which[good]])
         return (trial, found, slopes), good
 
     return backtrack((x, value, gradient), attempt)
