@@ -37,10 +37,10 @@ def test_more_codes_and_neighbours_come_nearer_to_the_distance(manifold, low: fl
     distance, excess = manifold.distance(start, end), []
     for count, neighbours in ((100, 8), (500, 20), (4000, 60)):
         found = solve(manifold, start, end, codes=uniform(count, low, high), neighbours=neighbours)
-        assert found.converged.all()
+        assert found.criterion.isfinite().all()
         excess.append(float((measure(manifold, found.points).length / distance - 1).mean()))
     assert excess[0] > excess[1] > excess[2] > -1e-6
-    assert excess[2] < 0.01
+    assert excess[2] < 0.01 and found.converged.all()
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
@@ -48,7 +48,9 @@ def test_any_latent_dimension(k: int) -> None:
     start, end = ends(4, -1, 1, k)
     found = solve(EuclideanSpace(), start, end, codes=uniform(2000, -1, 1, k))
     length = measure(EuclideanSpace(), found.points).length
-    assert found.converged.all()
+    chain = found.points.diff(dim=1).norm(dim=2).sum(1) / (end - start).norm(dim=1)
+    torch.testing.assert_close(found.criterion, chain - 1)  # the straight line is the shortest smoothing
+    assert found.converged.equal(chain - 1 <= 0.1)
     assert (length >= (end - start).norm(dim=1) * (1 - 1e-12)).all()
     assert (length <= (end - start).norm(dim=1) * (1 + 0.1 * k)).all()
     assert found.points[:, 0].equal(start) and found.points[:, -1].equal(end)
@@ -72,10 +74,9 @@ def test_ends_that_the_graph_does_not_join() -> None:
     codes = torch.cat((uniform(50, 0, 1), uniform(50, 10, 11)))
     start = torch.tensor([[0.1, 0.1], [0.1, 0.1]]).double()
     end = torch.tensor([[0.9, 0.9], [10.5, 10.5]]).double()
-    found = solve(EuclideanSpace(), start, end, codes=codes, neighbours=5)
+    found = solve(EuclideanSpace(), start, end, codes=codes, neighbours=15)
     assert found.converged.tolist() == [True, False]
-    assert found.criterion.tolist() == [0.0, math.inf]
-    assert found.iterations[1] == 0
+    assert found.criterion[1] == math.inf and found.iterations[1] == 0
 
 
 def test_edges_where_the_metric_is_not_finite_are_not_used() -> None:

@@ -99,7 +99,7 @@ def test_an_interrupt_says_what_was_kept_and_no_worker_speaks(tmp_path: Path) ->
     assert lines[0].startswith("2 models have no checkpoint: each is trained for 300 epochs, 1 at a time")
     assert lines[-1].split(";")[0].split() == ["classifier-2-2-tanh", *"trained and kept: 1 of 2 models".split()]
     assert rest.splitlines()[-1] == (
-        "stopped: 1 of 2 models trained, classifier-2-2-tanh kept; the same call goes on from there"
+        "stopped: 1 of 2 models trained, classifier-2-2-tanh kept; run it again to go on"
     )
     assert errors.count("Traceback") == 1 and errors.endswith("KeyboardInterrupt\n")
     assert len(list((tmp_path / "checkpoints").iterdir())) == 1

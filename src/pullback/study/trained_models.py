@@ -81,7 +81,7 @@ def _train_side_by_side(
         side_by_side(_train_and_write, [(spec, settings, sample, device) for spec in specs], jobs, what, told)
     except BaseException:
         kept = f", {', '.join(told.finished)} kept" if told.finished else ""
-        progress(f"stopped: {len(told.finished)} of {len(specs)} models trained{kept}; the same call goes on from there")
+        progress(f"stopped: {len(told.finished)} of {len(specs)} models trained{kept}; run it again to go on")
         raise
 
 
