@@ -1,0 +1,71 @@
+"""The tables that notebook 07 shows are those of the committed records and sidecars, in text and in HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pullback.study.claims import verdicts
+from pullback.study.claims.tables import markdown
+from pullback.study.paths import PROJECT, RESULTS
+from pullback.study.profiles import get_profile
+from pullback.study.records import one_seed, reading, tables
+from pullback.study.records.schema import Record
+
+NOTEBOOK = PROJECT / "notebooks" / "07_summary.ipynb"
+SIZED = ["log_cond, median", "log_cond, 95 %", "log_det, median", "held-out"]
+
+
+def sizes(records: list[Record]) -> pd.DataFrame:
+    return tables.sizes(records).groupby(["family", "images"])[SIZED].mean().round(2)
+
+
+def seed_0(records: list[Record]) -> pd.DataFrame:
+    return one_seed.table(get_profile("paper"), 0).round(2).astype(object).fillna("")
+
+
+SHOWN: dict[str, Callable[[list[Record]], Any]] = {  # by the last line of the cell
+    "Markdown(markdown(results))": lambda records: markdown(verdicts.evaluate(records)),
+    "numbers.round(2)": sizes,
+    "tables.median_quality(records)": tables.median_quality,
+    "tables.certified_shares(records)": tables.certified_shares,
+    "tables.at_equal_distance(records)": tables.at_equal_distance,
+    'table.round(2).astype(object).fillna("")': seed_0,
+}
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    return reading.load(RESULTS / "records")
+
+
+@pytest.fixture(scope="module")
+def outputs() -> dict[str, dict[str, str]]:
+    """What each cell that shows a table shows, by its last line and the type of the output."""
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+    found = {"".join(cell["source"]).strip().rpartition("\n")[2]: cell["outputs"] for cell in cells}
+    return {
+        line: {kind: "".join(text) for output in shown for kind, text in output["data"].items()}
+        for line, shown in found.items()
+        if shown and all(output["output_type"] == "execute_result" for output in shown)
+    }
+
+
+def test_no_table_is_left_out(outputs: dict[str, dict[str, str]]) -> None:
+    assert outputs.keys() == SHOWN.keys()
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_a_table_is_what_the_records_say(line: str, records: list[Record], outputs: dict[str, dict[str, str]]) -> None:
+    wanted, shown = SHOWN[line](records), outputs[line]
+    if isinstance(wanted, str):
+        assert shown["text/markdown"] == wanted
+        return
+    with pd.option_context("display.width", 80, "display.max_columns", 20):  # as in a notebook's kernel
+        assert shown["text/plain"] == repr(wanted)
+        if isinstance(wanted, pd.DataFrame):
+            assert shown["text/html"] == wanted._repr_html_()
