@@ -1,8 +1,8 @@
 """The report's checkable statements as data: what is measured, and what counts as support, fixed before the sweep.
 
 Source: Ramirez (2020), abstract and Sections 3.1, 3.3, 4 and 5; statements are in our words. Each part of a claim is
-one number a seed, read off that seed's records (see `evidence`), and a criterion for its mean. The criteria were
-written before the sweep's records were looked at; what notebooks 01 to 05 say of seed 0 was known.
+one number a seed (see `effects`), and a criterion for its mean over seeds. The criteria were written before the sweep's
+records were looked at; what notebooks 01 to 05 say of seed 0 was known.
 
 Smooth means a small roughness: the mean norm of the gradient of log_det over the box of the data, in sides of that box.
 The gradient of log_det, and not of the metric itself, because a metric that is a thousand times as large everywhere is
