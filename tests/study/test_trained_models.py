@@ -69,7 +69,7 @@ def test_progress_says_at_once_what_is_missing_and_in_the_end_what_was_kept(buil
     assert [line.split(";")[0].split() for line in told if "kept" in line] == [
         [VAE.name, *"trained and kept: 1 of 3 models".split()], [GAN.name, *"trained and kept: 2 of 3 models".split()],
     ]
-    assert last.startswith(f"stopped: 2 of 3 models trained, {VAE.name}, {GAN.name} kept; the same call goes on")
+    assert last.startswith(f"stopped: 2 of 3 models trained, {VAE.name}, {GAN.name} kept; run it again")
 
 
 SCRIPT = """
