@@ -115,7 +115,7 @@ def test_the_figure_has_curves_ends_and_both_films() -> None:
 
 def test_a_manifold_without_an_embedding_has_a_map_and_no_film() -> None:
     plane = HyperbolicHalfPlane()
-    fig = show.figure(plane, found(plane), grid=8)
+    fig = show.figure(plane, found(plane), box=((-1.2, 1.2), (0.1, 1.6)), grid=8)
     assert len(fig.axes) == 2  # the map and its colour bar
     assert len(show.figure(Sphere(), found(Sphere()), grid=8).axes) == 4  # and two films
 
