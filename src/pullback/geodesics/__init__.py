@@ -6,7 +6,8 @@ newton.py, spline.py, network.py, graph.py, georce.py, bvp.py, fixed_point.py, s
     equation, criterion, cost, source, and when it fails.
 line_search.py, descent.py: what several solvers share.
 shortest.py: `shortest_path`, the shortest path of all in the plane, with an error estimate.
-exponential.py: from a start and a velocity to a curve, and back.
+exponential.py, logarithm.py: from a start and a velocity to a curve, and back.
+runge_kutta.py: initial-value problems in batches, for the exponential.
 """
 
 from ..geometry.inversion import invert
