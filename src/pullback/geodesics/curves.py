@@ -7,10 +7,10 @@ Its length and energy
 
 are integrated from |g'|_M in float64 (of an embedded manifold, the directional derivative of the embedding) by Boole's
 rule on panels with five evenly spaced nodes. A curve starts with at least NODES steps between nodes. Its length's error
-is estimated panel by panel, as the larger of Boole's difference from Simpson's rule / 16, and the excess of the panel's
-chords over its length. While the errors of a curve sum up to more than SETTLED of its length, its panels of the largest
-errors are halved. Chords are those between the images of neighbouring nodes. They cannot be longer than the curve, so
-an excess means that a ridge lies between nodes, or that f's derivative is not that of f.
+is estimated panel by panel, as the larger of two numbers: a quarter of the difference between Boole's and Simpson's
+rules, and the excess of the panel's chords over its length. While the errors of a curve sum up to more than SETTLED of
+its length, its panels of the largest errors are halved. Chords join the images of neighbouring nodes. They cannot be
+longer than the curve, so an excess means that a ridge lies between nodes, or that f's derivative is wrong.
 
 L and E belong to the curve: they depend neither on the solver nor, but for the quadrature's error, on the number of
 knots. L is in pixel units for a latent space. E >= L^2, with equality for constant speed (Cauchy-Schwarz).
@@ -44,6 +44,7 @@ SETTLED = 1e-4  # estimated relative error of a length at which the halving of p
 DEEPEST = 10  # times that a panel is halved at most
 ROUNDING = 1e-6  # chords shorter than this part of an image's norm may be rounding
 HELD = 32  # times `together` points whose images are held at a time
+SAME_SPLINE = 1e-10  # largest distance, relative to the curve's size, of knots from a spline that has them
 POINTS = 1024  # evaluated at a time: bounds the memory, and fits the cache
 
 
@@ -159,8 +160,26 @@ def measure(f: Manifold | Generator, points: Tensor, tol: float = SETTLED) -> Me
     bounds the estimated relative error of a length."""
     manifold, points = as_manifold(f), points.to(torch.float64)
     curves = max(1, HELD * manifold.together(points) // NODES)
-    parts = [_measure(manifold, part, tol) for part in points.split(curves)]
-    return Measured(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    found, own = points.new_empty(3, len(points)), _own_segments(points)
+    for segments in own.unique().tolist():
+        for rows in (own == segments).nonzero().flatten().split(curves):
+            knots = points[rows, :: (points.shape[1] - 1) // segments]
+            found[:, rows] = torch.stack(_measure(manifold, knots, tol))
+    return Measured(*found)
+
+
+def _own_segments(points: Tensor) -> Tensor:
+    """The fewest segments (B,) whose spline has all the knots points (B, n + 1, k). A solver gives the curves of a
+    batch as many knots as the finest one needs, and the others need not be measured as finely."""
+    n = m = points.shape[1] - 1
+    own = torch.full((len(points),), n, device=points.device)
+    size = (points - points[:, :1]).abs().amax((1, 2))
+    while m % 2 == 0 and m >= NODES:
+        rows = (own == m).nonzero().flatten()
+        knots = points[rows, :: n // m]
+        apart = interpolate(knots[:, ::2], torch.linspace(0, 1, m + 1, dtype=torch.float64)) - knots
+        own[rows[apart.abs().amax((1, 2)) <= SAME_SPLINE * size[rows]]] = m = m // 2
+    return own
 
 
 def _measure(manifold: Manifold, points: Tensor, tol: float) -> Measured:
@@ -212,7 +231,7 @@ def _panels(width: Tensor, noise: Tensor, speed: Tensor, images: Tensor | None =
     length, energy = ((value @ value.new_tensor(BOOLE)) * width for value in (speed, speed.square()))
     simpson = speed[:, ::2] @ speed.new_tensor(SIMPSON) * width
     chords = torch.zeros_like(length) if images is None else images.diff(dim=1).norm(dim=2).sum(1).to(length)
-    return length, energy, chords, torch.maximum((length - simpson).abs() / 16, chords - length - noise)
+    return length, energy, chords, torch.maximum((length - simpson).abs() / 4, chords - length - noise)
 
 
 def _halved(
@@ -237,12 +256,12 @@ def _halved(
 
 
 @torch.no_grad()
-def conditioning(f: Manifold | Generator, points: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest log-condition number (B,) of the metric's root at the first nodes of `measure` of the curves with
-    knots points (B, n + 1, k), +inf where the root is rank deficient and NaN where it is not finite; and where it is
-    met, (B, k)."""
+def conditioning(f: Manifold | Generator, points: Tensor, t: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The largest log-condition number (B,) of the metric's root on the curves with knots points (B, n + 1, k), at
+    times t (T,), or else at the first nodes of `measure`: +inf where the root is rank deficient and NaN where it is not
+    finite; and where it is met, (B, k)."""
     manifold, points = as_manifold(f), points.to(torch.float64)
-    z = interpolate(points, _first_nodes(points.shape[1] - 1))
+    z = interpolate(points, _first_nodes(points.shape[1] - 1) if t is None else t)
     values = manifold.in_parts(lambda a: _log_cond(manifold, a), z.flatten(0, 1)).unflatten(0, z.shape[:2])
     largest, at = values.max(1)
     return largest, z[torch.arange(len(z)), at]

@@ -54,6 +54,7 @@ RESOLVED = 0.02  # largest relative change of the energy by halving the segments
 INEXACT = 0.3  # an unresolved curve is solved to this part of its energy's error
 COARSE_TOL = 1e-3  # from which a resolved draft is handed on
 SINGLE_TOL = 1e-6  # what float32 can be trusted with
+EXACT = 1e-14  # criterion below which no further step is worth it
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the second derivatives: 1 is Newton, 0 Gauss-Newton
 RIDGE = 1e-10  # relative to the mean diagonal: keeps Gauss-Newton definite where J is rank deficient
 ROUNDING = 4  # units in the last place of the energy that a step may raise it by
@@ -68,15 +69,24 @@ def solve(
     start: Tensor,
     end: Tensor,
     *,
+    first: Tensor | None = None,
     segments: int = 512,
     tol: float = 1e-3,
     max_iterations: int = 200,
 ) -> Solution:
-    """At most `segments`, a power of two times 16 or less, and at most `max_iterations` a curve over all levels; the
-    result has as many as its finest curve took. `tol` bounds the criterion; the length of a converged curve is then
-    within about tol / 2 of that of the discrete optimum."""
+    """From the curves with knots `first` (B, n + 1, k), or else from the straight lines.
+
+    A curve has at most `segments`, a power of two times 16 or less, and takes at most `max_iterations` over all levels.
+    The result has as many segments as its finest curve took. `tol` bounds the criterion. The length of a converged
+    curve is then within about tol / 2 of the discrete optimum's.
+    """
     _check(tol, max_iterations, segments)
-    first = segment(start, end, min(COARSEST, segments))
+    coarsest = min(COARSEST, segments)
+    if first is None:
+        first = segment(start, end, coarsest)
+    elif first.shape[1] != coarsest + 1:
+        first = interpolate(first, torch.linspace(0, 1, coarsest + 1, dtype=torch.float64))
+        first[:, 0], first[:, -1] = start, end
     parts = [_coarse_to_fine(manifold, part, segments, tol, max_iterations) for part in first.split(CURVES)]
     return Solution(*(torch.cat(column) for column in zip(*_alike(parts), strict=True)))
 
@@ -135,6 +145,11 @@ def _coarse_to_fine(manifold: Manifold, points: Tensor, segments: int, tol: floa
                 y, more = z[again], spent[again]
                 found[again], gap[again] = _minimise(manifold, y, more, tol, max_iterations)
                 z[again], spent[again] = y, more
+            settled = (enough & (found <= tol)).nonzero().flatten()
+            if len(settled):  # one step more, in float64: the curve then is the same in any batch
+                y = z[settled]
+                _minimise(manifold, y, torch.zeros_like(settled), EXACT, 1)
+                z[settled] = y
             points[whole], iterations[index[whole]] = z, spent
             criterion[index[whole]] = torch.where(gap <= RESOLVED, found, torch.inf)
             ready[whole] = enough

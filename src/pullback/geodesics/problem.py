@@ -10,19 +10,23 @@ path of all, not only a geodesic near the straight line, at a hundred times the 
 from __future__ import annotations
 
 import inspect
+import math
 import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..geometry.derivatives import Generator
+from ..geometry.inputs import as_tensor
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
 from . import bvp, fixed_point, georce, graph, network, newton, spline, straight
-from .curves import Geodesics, Solution, measure
+from .curves import SETTLED, Geodesics, Measured, Solution, conditioning, measure, segment
+from .first_curves import first_curves, given_curves
 
 METHODS: dict[str, Callable[..., Solution]] = {
     "newton": newton.solve,
@@ -34,66 +38,155 @@ METHODS: dict[str, Callable[..., Solution]] = {
     "bvp": bvp.solve,
     "fixed_point": fixed_point.solve,
 }
+SEEN = 17  # points of a curve at which the condition number is looked at, for the warning
+HONEST = 1e-3  # relative excess of the chords over the length up to which a generator's derivatives are believed
 SINGULAR = 1e8  # condition number of J from which that of M = J^T J exceeds 1/eps
 
 
 def geodesic(
-    f: Manifold | Generator, start: Tensor, end: Tensor, *, method: str = "newton", **settings: Any
+    f: Manifold | Generator,
+    start: Any,
+    end: Any,
+    *,
+    method: str = "newton",
+    first: str | Tensor = "auto",
+    codes: Any = None,
+    **settings: Any,
 ) -> Geodesics:
     """Curves from start (B, k) to end (B, k) that are as short as `method` makes them (see the module for the choice).
 
     f is a manifold, or any generator of images, whose latent space then is the manifold: a callable from (n, k) to
-    (n, ...), a module in eval mode. `settings` are the method's own; each has defaults that are meant to do. Nothing
-    given is modified.
+    (n, ...), a module in eval mode. End points are tensors, arrays or nested lists, in latent units; if one of the two
+    has a single row, all pairs share it. Nothing given is modified.
 
-    A pair with equal end points has length zero and is converged. Warns of end points outside the manifold's box, and
-    of a metric that is singular, or nearly so, or not finite, on the way. ValueError for an unknown method or setting,
-    and for end points that are not finite, do not match each other, or do not suit f.
+    `first` names the curves from which the method "newton" starts. With "auto" several are tried, and the shortest
+    outcome is returned: in two dimensions the paths of a coarse grid, elsewhere the path through the data where `codes`
+    (m, k), their latent points, are given, or else bent lines (see `first_curves`). With "straight" only the straight
+    line is tried. Curves of one's own are knots (B, n + 1, k), or several curves a pair, (S, B, n + 1, k). The straight
+    line is tried in any case. The other methods have first curves of their own; "graph" needs the codes. `settings` are
+    the method's; each has a default that is meant to do.
+
+    The result of a pair does not depend on which end comes first. In two dimensions without a box of the manifold's it
+    can depend on the other pairs, because the coarse grid is laid about all of them. `seconds` is the time of the call.
+
+    A pair with equal end points has length zero and is converged. A curve that is longer than the straight line is not
+    converged. Warns of end points outside the manifold's box, and of a metric that is singular, or nearly so, or not
+    finite, on the way. ValueError or TypeError for an unknown method or setting, for end points that are not finite, do
+    not match each other, or do not suit f, and for a generator whose images move further than its derivatives say.
     """
+    began = time.perf_counter()
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; the methods are {', '.join(METHODS)}")
     parameters = inspect.signature(METHODS[method]).parameters.values()
-    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in ("first", "codes")]
     if unknown := [name for name in settings if name not in known]:
         raise ValueError(f"method {method!r} has no setting {', '.join(unknown)}; its settings are {', '.join(known)}")
-    began = time.perf_counter()
+    if isinstance(first, str) and first not in ("auto", "straight"):
+        raise ValueError(f"first must be 'auto', 'straight' or a tensor of curves; got {first!r}")
+    if method != "newton" and not isinstance(first, str):
+        raise ValueError(f"method {method!r} takes no first curves; only 'newton' does")
     start, end = end_points(start, end)
     manifold = as_manifold(f)
     check_domain(manifold, torch.cat((start, end)))
     moving = (start != end).any(1)
+    turned = _comes_later(start, end)
+    a, b = (torch.where(turned[:, None], *ends)[moving] for ends in ((end, start), (start, end)))
+    tried = moving.long()
     with torch.no_grad():
-        solved = METHODS[method](manifold, start[moving], end[moving], **settings) if moving.any() else None
+        if not moving.any():
+            solved = None
+        elif method != "newton":
+            extra = {"codes": codes} if method == "graph" else {}
+            solved = METHODS[method](manifold, a, b, **extra, **settings)
+        else:
+            if not isinstance(first, str):
+                first = given_curves(first, start, end)
+                first = torch.where(turned[:, None, None], first.flip(2), first)[:, moving]
+            solved, tried[moving] = _shortest_outcome(manifold, a, b, first, codes, f, settings)
     solution = _with_still(solved, start, moving)
-    measured = measure(manifold, solution.points)
-    found = Geodesics(
-        points=solution.points, length=measured.length, energy=measured.energy, manifold=manifold,
-        converged=solution.converged & measured.length.isfinite(), criterion=solution.criterion,
-        iterations=solution.iterations, tried=moving.long(), seconds=time.perf_counter() - began,
+    points = torch.where(turned[:, None, None], solution.points.flip(1), solution.points)
+    points[:, 0], points[:, -1] = start, end
+    measured = measure(manifold, points)
+    _check_honest(measured)
+    converged = solution.converged & measured.length.isfinite() & ~_beaten(manifold, start, end, measured.length)
+    _report_singular(manifold, points, measured)
+    return Geodesics(
+        points=points, length=measured.length, energy=measured.energy, manifold=manifold, converged=converged,
+        criterion=solution.criterion, iterations=solution.iterations, tried=tried, seconds=time.perf_counter() - began,
     )  # fmt: skip
-    _report_singular(found)
-    return found
 
 
-def end_points(start: Tensor, end: Tensor, name: str = "end") -> tuple[Tensor, Tensor]:
-    """Both (B, k), finite, of one dtype and device, as float64 copies; ValueError naming both otherwise, the second
-    by its name."""
-    if start.ndim != 2 or start.shape != end.shape or 0 in start.shape:
+def _comes_later(start: Tensor, end: Tensor) -> Tensor:
+    """Which starts (B, k) come after their ends in the order of their coordinates: these pairs are solved from the end,
+    so that the order of the ends changes nothing."""
+    differs = start != end
+    at = differs.long().argmax(1, keepdim=True)
+    return (start.gather(1, at) > end.gather(1, at)).squeeze(1)
+
+
+def _shortest_outcome(
+    manifold: Manifold, a: Tensor, b: Tensor, first: str | Tensor, codes: Any, f: object, settings: dict[str, Any]
+) -> tuple[Solution, Tensor]:
+    """The shortest curve that Newton's method makes of the first curves of each pair, one that converged before one
+    that did not; and how many first curves there were (B,)."""
+    pair, curves, tried = first_curves(manifold, a, b, first, codes, f)
+    solved = newton.solve(manifold, a[pair], b[pair], first=curves, **settings)
+    if len(pair) == len(a):
+        return solved, tried
+    several = torch.bincount(pair)[pair] > 1
+    length = torch.zeros_like(solved.criterion)
+    length[several] = measure(manifold, solved.points[several]).length.nan_to_num(torch.inf)
+    rank = np.lexsort((length.cpu().numpy(), ~solved.converged.cpu().numpy(), pair.cpu().numpy()))
+    order = torch.from_numpy(rank).to(pair.device)
+    best = order[pair[order].diff(prepend=pair[:1] * 0 - 1) != 0]
+    return Solution(*(column[best] for column in solved)), tried
+
+
+def _check_honest(found: Measured) -> None:
+    """ValueError if the images along a curve move further than their derivatives say."""
+    excess = found.chords / found.length
+    if (excess > 1 + HONEST).any():
+        worst = excess.nan_to_num(0).max().item()
         raise ValueError(
-            f"start and {name} must both have shape (B, k) with B, k >= 1; "
+            f"the images along a curve are {worst:.3g} times as far apart as their derivatives say, and no chord is "
+            f"longer than its curve: f hides part of its graph (detach, no_grad, rounding, numpy inside), or jumps"
+        )
+
+
+def _beaten(manifold: Manifold, start: Tensor, end: Tensor, length: Tensor) -> Tensor:
+    """Which curves (B,) are longer than the straight line. A few chords of the line, a lower bound, spare most lines
+    their measurement."""
+    line = segment(start, end, 8)
+    with torch.no_grad():
+        few = manifold.in_parts(manifold.chords, line).clamp(min=0).sqrt().sum(1)
+    doubtful = ~(length <= few)
+    doubtful &= (start != end).any(1)
+    beaten = torch.zeros_like(doubtful)
+    if doubtful.any():
+        beaten[doubtful] = length[doubtful] > (1 + SETTLED) * measure(manifold, line[doubtful]).length
+    return beaten
+
+
+def end_points(start: Any, end: Any, name: str = "end") -> tuple[Tensor, Tensor]:
+    """Both as float64 copies (B, k), finite and on one device; one that has a single row is repeated. TypeError or
+    ValueError naming both otherwise, the second by its name."""
+    start, end = as_tensor(start, "start").detach(), as_tensor(end, name).detach()
+    if start.device != end.device:
+        raise ValueError(f"start and {name} must be on one device; got start on {start.device}, {name} on {end.device}")
+    fits = start.ndim == end.ndim == 2 and start.shape[1] == end.shape[1]
+    if not fits or (len(start) != len(end) and 1 not in (len(start), len(end))) or 0 in (*start.shape, *end.shape):
+        raise ValueError(
+            f"start and {name} must have shape (B, k) with B, k >= 1, or one of them (1, k); "
             f"got start {tuple(start.shape)} and {name} {tuple(end.shape)}"
         )
-    if not start.is_floating_point() or start.dtype != end.dtype or start.device != end.device:
-        raise ValueError(
-            f"start and {name} must be of one floating point dtype and on one device; got start {start.dtype} on "
-            f"{start.device} and {name} {end.dtype} on {end.device}"
-        )
+    start, end = (z.clone() for z in torch.broadcast_tensors(start, end))
     bad = ~(start.isfinite().all(1) & end.isfinite().all(1))
     if bad.any():
         raise ValueError(
             f"start and {name} must be finite; not so in rows {bad.nonzero().flatten().tolist()}: "
             f"start {start[bad].tolist()}, {name} {end[bad].tolist()}"
         )
-    return start.detach().to(torch.float64, copy=True), end.detach().to(torch.float64, copy=True)
+    return start, end
 
 
 def _with_still(solved: Solution | None, start: Tensor, moving: Tensor) -> Solution:
@@ -135,20 +228,23 @@ def check_domain(manifold: Manifold, z: Tensor) -> None:
             )
 
 
-def _report_singular(found: Geodesics) -> None:
-    """Warnings if the metric is not finite, or the Jacobian's condition number exceeds SINGULAR, on the way."""
-    if (broken := found.log_cond.isnan()).any():
+def _report_singular(manifold: Manifold, points: Tensor, found: Measured) -> None:
+    """Warnings if the metric is not finite, or the Jacobian's condition number exceeds SINGULAR, on the way: the latter
+    as far as SEEN points of each curve tell."""
+    if (broken := found.length.isnan()).any():
+        where = conditioning(manifold, points[broken])[1]
         warnings.warn(
             f"the metric is not finite on {int(broken.sum())} of {len(broken)} curves, first at the latent point "
-            f"{found.worst[broken][0].tolist()}: these have no length, and are not converged",
+            f"{where[0].tolist()}: these have no length, and are not converged",
             stacklevel=3,
         )
-    bad = found.log_cond > torch.tensor(SINGULAR).log()
+    log_cond, where = conditioning(manifold, points, torch.linspace(0, 1, SEEN, dtype=torch.float64))
+    bad = log_cond > math.log(SINGULAR)
     if bad.any():
-        at = int(found.log_cond.nan_to_num(nan=-1.0).argmax())
+        at = int(log_cond.nan_to_num(nan=-1.0).argmax())
         warnings.warn(
             f"the metric is singular, or nearly so, on {int(bad.sum())} of {len(bad)} curves: worst at the latent "
-            f"point {found.worst[at].tolist()}, where the Jacobian's condition number is "
-            f"{found.log_cond[at].exp():.2g}. It was regularised there (see the solver); the curve may not be unique",
+            f"point {where[at].tolist()}, where the Jacobian's condition number is {log_cond[at].exp():.2g}. It was "
+            f"regularised there (see the solver); the curve may not be unique",
             stacklevel=3,
         )

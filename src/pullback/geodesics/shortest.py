@@ -3,15 +3,11 @@
 Equation. d(a, b) = min over all curves g from a to b, within a box, of L(g) = int_0^1 |g'|_M dt. A geodesic is only a
 local minimum of it.
 
-Method. Dijkstra's algorithm (1959) on a grid over the box whose nodes are joined to those at all coprime offsets of
-at most `reach` steps. An edge's length is integrated along it, from M tabulated at half the grid's step and linear in
-between; the end points are no nodes, but joined to all those about them. Run from both ends it gives at every node w
-the shortest path through w: taken in turn are the shortest of these, at most PATHS, that are within MARGIN of the
-best and pass through a node far from those before. Each, at constant speed, is the first curve of Newton's method on
-the discrete energy (`newton.refine`) with a quarter of the segments; the shortest outcomes that differ are refined
-with all. The shortest then, measured as all curves are, is the grid's. Every pair is solved on two grids of unlike
-steps, and on others until the shortest two agree within AGREE, there are none left, or BIAS is exceeded. No other
-solver's result enters.
+Method. The paths of a graph over a grid (see `grid`), at most PATHS a pair and within MARGIN of the shortest one. Each
+path, at constant speed, is the first curve of Newton's method on the discrete energy (`newton.refine`) with a quarter
+of the segments. The shortest of the outcomes that differ are refined with all segments. The shortest curve then,
+measured as all curves are, is the grid's. Every pair is solved on two grids of unlike steps, and on others until the
+shortest two curves agree within AGREE, no grid is left, or BIAS is exceeded. No other solver's result enters.
 
 Criterion. `error` is by how much the shortest curve from any other grid is longer than the shortest of all, relative
 to it. `certified` is error <= AGREE, and that the polish converged, and that the graph's path was at most BIAS longer
@@ -35,22 +31,19 @@ missed: compare `error`. A path that meets the side of the box (`border`) is the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ..geometry.derivatives import Generator
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
-from .curves import POINTS, Curves, interpolate, measure
+from .curves import Curves, interpolate, measure
+from .first_curves import distinct
+from .grid import Grid
 from .newton import refine
 from .problem import end_points
 
@@ -58,16 +51,11 @@ GRIDS = (2, 4, 3, 5)  # quarters of `grid`: the steps a side of the grids
 AGREE = 0.003  # relative difference of two grids' lengths
 BIAS = 0.1  # largest relative excess of a graph's path over the curve that it became
 MISSED = 0.02  # largest relative excess of the curve over the graph's path: more, and the grid missed a ridge
-FINER = 2  # steps of the table in one of a grid
 MARGIN, PATHS = 0.05, 8  # relative excess, and number for a pair and a grid, of the paths that are polished
-APART = 0.1  # of a path's length in the chart: nodes nearer to it start no other path
 ROUGH = 1e-2  # tolerance of the first polish, with a quarter of the segments
-KEPT, SAME, FEW = 0.02, 1e-4, 4  # relative excess, difference, and number, of the curves that are polished further
+KEPT, FEW = 0.02, 4  # relative excess, and number, of a pair's curves that are polished further
 PRECISE = 1e-6  # relative error of the lengths, by which curves are told apart
 TOGETHER = 32  # curves polished at a time: bounds the memory
-
-Array = NDArray[np.float64]
-Nodes = NDArray[np.int32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +132,13 @@ def shortest_path(
         apart = (~agree & ~(hopeless & best[:, 1].isfinite())).nonzero().flatten()
         if not len(apart):
             break
-        step = (high - low) / (FINER * quarters * grid // 4)
-        table = _table(manifold, low, step, FINER * quarters * grid // 4)
-        a, b = (((z[apart] - low) / step).cpu().numpy() for z in (start, end))
-        which, knots, arc = _paths(table, a, b, reach, graph_length[apart].cpu().numpy(), segments // 4)
-        pair, curves = apart[which], low + step * torch.from_numpy(knots).to(low)
-        curves[:, 0], curves[:, -1] = start[pair], end[pair]
-        graph_length.scatter_reduce_(0, pair, torch.from_numpy(arc).to(low), "amin")
-        pair, curves, holds, length = _polish(manifold, pair, curves, segments)
+        tabulated = Grid(manifold.single(), low, high, quarters * grid // 4, reach)
+        if bad := int((~np.isfinite(tabulated.table)).any(2).sum()):
+            raise ValueError(f"the metric is not finite at {bad} nodes of the grid")
+        found = tabulated.paths(start[apart], end[apart], segments // 4, PATHS, MARGIN, graph_length[apart])
+        pair = apart[found.pair]
+        graph_length.scatter_reduce_(0, pair, found.length, "amin")
+        pair, curves, holds, length = _polish(manifold, pair, found.knots, segments)
         shorter = length < best[pair, 0]
         points[pair[shorter]], converged[pair[shorter]] = curves[shorter], holds[shorter]
         best[pair] = torch.cat((best[pair], length[:, None]), 1).sort(1).values[:, :2]
@@ -170,13 +157,13 @@ def _polish(manifold: Manifold, pair: Tensor, curves: Tensor, segments: int) -> 
     """The pairs (B,) of which some of the coarse curves (P, n + 1, 2), of pairs (P,), are; and of each the shortest
     once polished: knots (B, segments + 1, 2), whether it converged (B,), length (B,)."""
     curves = torch.cat([refine(manifold, part, tol=ROUGH).points for part in curves.split(TOGETHER)])
-    chosen = _distinct(manifold, pair, curves, KEPT)
+    chosen = distinct(_chain(manifold, curves), pair, KEPT, FEW)
     pair, ends = pair[chosen], curves[chosen][:, [0, -1]]
     curves = interpolate(curves[chosen], torch.linspace(0, 1, segments + 1, dtype=torch.float64))
     curves[:, [0, -1]] = ends
     parts = [refine(manifold, part) for part in curves.split(TOGETHER)]
     curves, holds = (torch.cat([getattr(part, name) for part in parts]) for name in ("points", "converged"))
-    chosen = _distinct(manifold, pair, curves, AGREE)
+    chosen = distinct(_chain(manifold, curves), pair, AGREE, FEW)
     pair, curves, holds = pair[chosen], curves[chosen], holds[chosen]
     length = measure(manifold, curves, PRECISE).length.nan_to_num(torch.inf)
     order = torch.from_numpy(np.lexsort((length.cpu().numpy(), pair.cpu().numpy())))
@@ -184,143 +171,7 @@ def _polish(manifold: Manifold, pair: Tensor, curves: Tensor, segments: int) -> 
     return pair[order], curves[order], holds[order], length[order]
 
 
-def _distinct(manifold: Manifold, pair: Tensor, curves: Tensor, within: float) -> list[int]:
-    """Of the curves (P, n + 1, 2) of each pair, in the order of the pairs: the FEW shortest, by their chords, that are
-    at most `within` longer than the shortest and not within SAME of another."""
-    with torch.no_grad():
-        chords = torch.cat([manifold.chords(part).sqrt().sum(1) for part in curves.split(TOGETHER)])
-    chords, chosen = chords.nan_to_num(torch.inf), []
-    for p in pair.unique():
-        own: list[int] = []
-        for i in sorted((pair == p).nonzero().flatten().tolist(), key=chords.__getitem__):
-            if not own or (1 + SAME) * chords[own[-1]] < chords[i] <= (1 + within) * chords[own[0]]:
-                own.append(i)
-        chosen += own[:FEW]
-    return chosen
-
-
-def _table(manifold: Manifold, low: Tensor, step: Tensor, size: int) -> Array:
-    """The metric (size + 1, size + 1, 3) at the nodes of a grid as M_xx, M_xy, M_yy, in units of its steps."""
-    axis = torch.arange(size + 1, dtype=low.dtype, device=low.device)
-    points, single = low + step * torch.cartesian_prod(axis, axis), manifold.single()
-    table = low.new_empty(len(points), 3)  # filled in place: small parts kept apart would fragment the memory
-    with torch.no_grad():
-        for part, rows in zip(points.split(POINTS), table.split(POINTS), strict=True):
-            A = single.root(part.to(single.dtype)).to(low.dtype) * step
-            for column, (i, j) in enumerate(((0, 0), (0, 1), (1, 1))):
-                rows[:, column] = (A[..., i] * A[..., j]).sum(1)
-    if not table.isfinite().all():
-        raise ValueError(f"the metric is not finite at {int((~table.isfinite()).any(1).sum())} nodes of the grid")
-    return table.reshape(size + 1, size + 1, 3).cpu().numpy()
-
-
-def _paths(
-    table: Array, a: Array, b: Array, reach: int, bound: Array, segments: int
-) -> tuple[NDArray[np.int64], Array, Array]:
-    """The P paths worth polishing between a and b (B, 2), in steps of the table: of which pairs they are (P,), knots
-    (P, segments + 1, 2) at constant speed, and lengths (P,). That of pair i is about bound[i] or less."""
-    n = len(table) // FINER + 1
-    weights, neighbours, counts = _graph(table, reach)
-    ends = np.concatenate((a, b))
-    joined = [_join(table, u, reach) for u in ends]
-    counts = np.concatenate((counts, [len(nodes) for nodes, _ in joined]))
-    pointers = np.concatenate(([0], counts.cumsum())).astype(np.int32)
-    neighbours = np.concatenate((neighbours, *(nodes for nodes, _ in joined)), dtype=np.int32)
-    weights = np.concatenate((weights, *(w for _, w in joined)))
-    graph = csr_array((weights, neighbours, pointers), shape=(n * n + len(ends),) * 2)
-    where = np.concatenate((FINER * np.stack(np.divmod(np.arange(n * n), n), 1), ends))
-    t, found = np.linspace(0, 1, segments + 1), []
-    for i in range(len(a)):
-        sources = (n * n + i, n * n + len(a) + i)
-        to, before = dijkstra(graph, indices=sources, return_predecessors=True, limit=(1 + MARGIN) * bound[i])
-        if np.isinf(to.sum(0)[: n * n]).all():  # the bound came of a grid that missed a ridge
-            to, before = dijkstra(graph, indices=sources, return_predecessors=True)
-        through = to.sum(0)[: n * n]
-        shortest = through.min()
-        if np.abs(a[i] - b[i]).max() <= reach * FINER:  # the straight edge
-            direct = _line(table, a[i], b[i][None], reach * FINER)[0]
-            found.append((i, a[i] + t[:, None] * (b[i] - a[i]), direct))
-            shortest = min(shortest, direct)
-        left = np.flatnonzero(through <= (1 + MARGIN) * shortest)
-        for _ in range(PATHS):
-            if not len(left):
-                break
-            via = left[through[left].argmin()]
-            there, back = (_trace(before[j], via, sources[j]) for j in (0, 1))
-            arc = np.concatenate((to[0, there[::-1]], through[via] - to[1, back[1:]]))
-            points = where[np.concatenate((there[::-1], back[1:]))]
-            knots = np.stack([np.interp(t * arc[-1], arc, column) for column in points.T], 1)
-            found.append((i, knots, through[via]))
-            size = np.linalg.norm(np.diff(knots, axis=0), axis=1).sum()
-            left = left[cKDTree(knots).query(where[left])[0] > APART * size]
-    return tuple(np.array(column) for column in zip(*found, strict=True))  # type: ignore[return-value]
-
-
-def _trace(before: Nodes, node: int, source: int) -> NDArray[np.int64]:
-    """The nodes from `node` back to `source`."""
-    nodes = [int(node)]
-    while nodes[-1] != source:
-        nodes.append(int(before[nodes[-1]]))
-    return np.array(nodes)
-
-
-def _graph(table: Array, reach: int) -> tuple[Array, Nodes, NDArray[np.int64]]:
-    """The graph's edges, node by node: lengths, the nodes they lead to, and how many there are of each node."""
-    n = len(table) // FINER + 1
-    around = range(-reach, reach + 1)
-    offsets = [(dx, dy) for dx in around for dy in around if math.gcd(dx, dy) == 1]
-    lengths = np.full((n, n, len(offsets)), np.inf)
-    for column, (dx, dy) in enumerate(offsets):
-        if dx > 0 and abs(dy) <= dx:
-            edges = _edges(table, dx, dy)
-        elif dy > abs(dx):
-            edges = _edges(table[..., ::-1].swapaxes(0, 1), dy, dx).T
-        else:
-            continue
-        x, y = max(0, -dx), max(0, -dy)
-        rows, columns = edges.shape
-        lengths[x : x + rows, y : y + columns, column] = edges
-        lengths[x + dx : x + dx + rows, y + dy : y + dy + columns, -1 - column] = edges  # the other way
-    inside = np.isfinite(lengths)
-    nodes = np.arange(n * n, dtype=np.int32).reshape(n, n, 1)
-    jumps = np.array([dx * n + dy for dx, dy in offsets], dtype=np.int32)
-    return lengths[inside], (nodes + jumps)[inside], inside.sum(2).ravel()
-
-
-def _edges(table: Array, dx: int, dy: int) -> Array:
-    """Lengths of the edges (dx, dy), |dy| <= dx, from all nodes from which they stay on the grid: trapezoids, with M
-    between two neighbours in y at each step of the table in x."""
-    q = table @ np.array([dx * dx, 2 * dx * dy, dy * dy]) * FINER**2
-    steps, top = dx * FINER, max(0, -dy) * FINER
-    rows, columns = q.shape[0] - steps, q.shape[1] - abs(dy) * FINER
-    length = np.zeros(((rows - 1) // FINER + 1, (columns - 1) // FINER + 1))
-    for s in range(steps + 1):
-        j, rest = divmod(s * dy, dx)
-        value = q[s : s + rows : FINER, top + j : top + j + columns : FINER]
-        if rest:
-            above = q[s : s + rows : FINER, top + j + 1 : top + j + 1 + columns : FINER]
-            value = value + rest / dx * (above - value)
-        length += np.sqrt(np.maximum(value, 0)) * ((0.5 if s in (0, steps) else 1.0) / steps)
-    return length
-
-
-def _join(table: Array, u: Array, reach: int) -> tuple[NDArray[np.int64], Array]:
-    """The nodes about u (2,), and the lengths of the edges to them."""
-    around, n = np.arange(1 - reach, reach + 1), len(table) // FINER + 1
-    nodes = (u // FINER).astype(int) + np.stack(np.meshgrid(around, around), -1).reshape(-1, 2)
-    nodes = nodes[((nodes >= 0) & (nodes < n)).all(1)]
-    return nodes @ (n, 1), _line(table, u, (nodes * FINER).astype(float), reach * FINER)
-
-
-def _line(table: Array, u: Array, ends: Array, steps: int) -> Array:
-    """Lengths (p,) of the straight lines from u (2,) to ends (p, 2): trapezoids, with M bilinear between nodes."""
-    t = np.linspace(0, 1, steps + 1)
-    d = ends - u
-    z = u + t[:, None, None] * d
-    cell = np.minimum(z.astype(int), np.array(table.shape[:2]) - 2)
-    (x, y), (i, j) = np.moveaxis(z - cell, -1, 0), np.moveaxis(cell, -1, 0)
-    q = np.zeros_like(x)
-    for di, dj, share in ((0, 0, (1 - x) * (1 - y)), (0, 1, (1 - x) * y), (1, 0, x * (1 - y)), (1, 1, x * y)):
-        M = table[i + di, j + dj]
-        q += share * (M[..., 0] * d[:, 0] ** 2 + 2 * M[..., 1] * d[:, 0] * d[:, 1] + M[..., 2] * d[:, 1] ** 2)
-    return np.trapezoid(np.sqrt(np.maximum(q, 0)), t, axis=0)
+@torch.no_grad()
+def _chain(manifold: Manifold, curves: Tensor) -> Tensor:
+    """The sums of the chords (P,) of curves (P, n + 1, 2)."""
+    return torch.cat([manifold.chords(part).sqrt().sum(1) for part in curves.split(TOGETHER)])
