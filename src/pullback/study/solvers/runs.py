@@ -56,7 +56,8 @@ class Contestant(NamedTuple):
 
 CONTESTANTS = (
     Contestant("straight", "straight"),
-    Contestant("newton", "newton"),
+    Contestant("newton", "newton", {"first": "straight"}),
+    Contestant("newton, global", "newton", {"first": "auto"}),
     Contestant("georce", "georce", slow=1),
     Contestant("cubic spline", "spline", {"degree": 3}),
     Contestant("quadratic spline", "spline", {"degree": 2}),
