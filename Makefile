@@ -4,24 +4,43 @@
 PYTHON ?= python3
 PROFILE ?= paper
 PROFILES := paper smoke
-TRAINING := 01_train_vae 02_train_dae 03_train_gan
-STUDY := 04_jacobian_maps 05_geodesics 06_premise
-NOTEBOOKS := $(TRAINING) $(STUDY) 07_summary
-BUILD := $(if $(PULLBACK_BUILD),$(PULLBACK_BUILD),build)
 
-ifneq ($(words $(PROFILE)) $(words $(filter $(PROFILES),$(PROFILE))),1 1)
-$(error unknown PROFILE '$(PROFILE)'; the profiles are: $(PROFILES))
+# What make splits or expands, and what a shell does inside quotes, can stand in no name that make works with.
+empty :=
+space := $(empty) $(empty)
+tab := $(empty)	$(empty)
+define newline
+
+
+endef
+SPECIAL := $$ " ' ` \ ; & | < > ( ) { } [ ] * ? ! ~ % : = \#
+blank = $(or $(findstring $(space),$(1)),$(findstring $(tab),$(1)),$(findstring $(newline),$(1)))
+unusable = $(strip $(if $(call blank,$(1)),white space) $(foreach c,$(SPECIAL),$(findstring $(c),$(1))))
+refuse = $(if $(call unusable,$(2)),$(error $(1) is '$(2)'; make cannot work with a name that holds $(call unusable,$(2))))
+
+ifneq ($(call blank,$(value PROFILE))$(words $(value PROFILE)) $(filter $(PROFILES),$(value PROFILE)),1 $(value PROFILE))
+$(error unknown PROFILE '$(value PROFILE)'; the profiles are: $(PROFILES))
 endif
+$(foreach name,PULLBACK_BUILD PULLBACK_JOBS PYTHON,$(call refuse,$(name),$(value $(name))))
+$(call refuse,the folder of this checkout,$(value CURDIR))
+
+BUILD := $(or $(PULLBACK_BUILD),build)
+JOBS := $(or $(PULLBACK_JOBS),$(shell getconf _NPROCESSORS_ONLN))
+MARK := .made-by-pullback
+
+TRAINING := 01_train_vae 02_train_dae 03_train_gan
+
+STUDY := 04_jacobian_maps 05_geodesics 06_premise
+NOTEBOOKS := 00_one_geodesic $(TRAINING) $(STUDY) 07_summary
 
 # This checkout's code, whichever clone the active environment was made for.
 export PYTHONPATH := $(CURDIR)/src
 ENVIRONMENT := $(PYTHON) tools/environment.py
-RUN = "$(shell $(ENVIRONMENT) python)"
-CODE := tools/run_notebook.py $(shell find src/pullback -name "*.py")
+RUN = '$(shell $(ENVIRONMENT) python)'
 STAMPS := $(BUILD)/$(PROFILE)/stamps
 RECORDS := $(if $(filter paper,$(PROFILE)),results,$(BUILD)/$(PROFILE)/results)/records
 
-.PHONY: help figures seeds worker verify test lab bench lint clean environment
+.PHONY: help figures seeds scheduler worker verify test lab bench lint clean environment
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -32,21 +51,25 @@ figures: $(NOTEBOOKS:%=$(STAMPS)/%.done)  ## run the notebooks and make every fi
 seeds: environment  ## train and measure all models with five seeds, for the claims; SCHEDULER=tcp://host:port: on a Dask cluster
 	@$(RUN) -m pullback.study.sweep --profile $(PROFILE)
 
-worker: environment  ## start one Dask worker a processor for the sweep of the scheduler at SCHEDULER
-	@$(RUN) -m pullback.study.sweep --worker
+scheduler: environment  ## start a Dask scheduler for the sweep, on the loopback address; LISTEN=address: on another
+	@$(RUN) -m pullback.study.cluster scheduler
+
+worker: environment  ## start one Dask worker a processor for the scheduler at SCHEDULER; LISTEN=address as above
+	@$(RUN) -m pullback.study.cluster worker
 
 verify: environment  ## say which of a run's claims lie outside the bands of results/reference.json
 	@$(RUN) -m pullback.study.claims.verify
 
 test: environment  ## unit tests, then the smoke notebooks, then each of them again, text and figures' numbers compared
-	$(RUN) -m pytest
-	$(MAKE) figures PROFILE=smoke
-	rm -rf $(BUILD)/smoke/first && cp -R $(BUILD)/smoke/figures $(BUILD)/smoke/first
-	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=1200 $(NOTEBOOKS:%=$(BUILD)/smoke/notebooks/%.ipynb)
-	$(RUN) -m pullback.study.figures $(BUILD)/smoke/first $(BUILD)/smoke/figures
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(JOBS) --dist worksteal
+	$(MAKE) -j$(JOBS) figures PROFILE=smoke
+	first=$$(mktemp -d) && trap 'rm -rf "$$first"' EXIT && cp -R $(BUILD)/smoke/figures/. "$$first" && \
+	    $(RUN) -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=1200 \
+	        $(NOTEBOOKS:%=$(BUILD)/smoke/notebooks/%.ipynb) && \
+	    $(RUN) -m pullback.study.figures "$$first" $(BUILD)/smoke/figures
 
-lab: environment  ## open the notebooks in JupyterLab; LAB_OPTIONS are passed on
-	$(RUN) -m jupyterlab --notebook-dir=notebooks $(LAB_OPTIONS)
+lab: environment  ## open working copies of the notebooks in JupyterLab; LAB_OPTIONS are passed on
+	@$(RUN) tools/lab.py $(LAB_OPTIONS)
 
 bench: environment  ## time maps, training, geodesics and the sweep against the usual ways
 	@set -e; for script in benchmarks/*.py; do $(RUN) "$$script"; done
@@ -55,16 +78,24 @@ lint: environment  ## check style and types
 	$(RUN) -m ruff check src tools tests benchmarks
 	$(RUN) -m mypy
 
-clean:  ## remove build/paper, build/smoke and caches; checkpoints, data, figures and .venv stay
-	rm -rf $(PROFILES:%=$(BUILD)/%) .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find src tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name '*.failed.ipynb' -exec rm -f {} +
+clean:  ## remove build/paper, build/smoke and caches; checkpoints, data, figures, working copies and .venv stay
+	@for folder in $(PROFILES:%="$(BUILD)/%"); do \
+	    if [ -f "$$folder/$(MARK)" ]; then rm -rf -- "$$folder"; \
+	    elif [ -e "$$folder" ]; then echo "$$folder stays: it has no file $(MARK), so the project did not make it" >&2; fi; \
+	done
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests tools benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name '*.failed.ipynb' -exec rm -f {} +
 
 environment:
 	@$(ENVIRONMENT) create
 
-$(STAMPS)/%.done: notebooks/%.ipynb $(CODE) | environment
+$(STAMPS)/%.done: notebooks/%.ipynb tools/run_notebook.py | environment
 	@$(RUN) tools/run_notebook.py $* --profile $(PROFILE)
 
+# The code that each notebook depends on: words such as 01_train_vae=src/pullback/study/training.py.
+ifneq ($(filter figures %.done,$(MAKECMDGOALS)),)
+$(foreach pair,$(shell $(PYTHON) tools/dependencies.py $(NOTEBOOKS)),$(eval $(STAMPS)/$(subst =,.done: ,$(pair))))
+endif
 $(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
 $(STAMPS)/06_premise.done: $(STAMPS)/05_geodesics.done
 $(STAMPS)/07_summary.done: $(STUDY:%=$(STAMPS)/%.done) $(wildcard $(RECORDS)/*.json)

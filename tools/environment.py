@@ -1,7 +1,7 @@
 """The one environment of the study: which interpreter to use, and how it is made on demand.
 
 `python3 tools/environment.py create` makes or repairs `.venv` from requirements.lock unless the
-interpreter that runs it already has what pyproject.toml asks for; `... python` prints the interpreter to use.
+interpreter that runs it already has what pyproject.toml asks for, with the lock's torch; `... python` prints the interpreter to use.
 It runs before anything is installed: standard library only, and any Python 3.8 can start it to be told which
 one is needed.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 FREE_DISK = 8 * 2**30  # bytes: torch with its CUDA libraries takes 5.5 GB, and pip unpacks beside it
+EXACT = ("torch", "torchvision")  # the study's figures and records are made with these versions, not merely later ones
 REQUIREMENT = re.compile(r"([\w.-]+)\s*(==|>=)\s*([\w.]+)")
 
 
@@ -40,11 +41,14 @@ def satisfies(installed: str, relation: str, wanted: str) -> bool:
 
 
 def requirements(project: Path) -> list[tuple[str, str, str]]:
-    """(name, relation, version) of every direct dependency in pyproject.toml, the development tools included."""
+    """(name, relation, version) of all that the study needs: every direct dependency in pyproject.toml, of the library
+    and of each extra, and the exact versions of EXACT in requirements.lock."""
     import tomllib
 
     table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     texts = table["dependencies"] + sum(table["optional-dependencies"].values(), [])
+    lock = (project / "requirements.lock").read_text(encoding="utf-8")
+    texts += [line.partition(" ")[0] for line in lock.splitlines() if line.partition("==")[0] in EXACT]
     matches = [REQUIREMENT.fullmatch(text) for text in texts]
     if None in matches:
         raise ValueError(f"pyproject.toml: {texts[matches.index(None)]!r} is not of the form NAME==X or NAME>=X")
@@ -101,7 +105,7 @@ def create(project: Path) -> None:
         print("preparing .venv from requirements.lock (a few minutes, once)", flush=True)
         if not _runs(project):
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(project / ".venv")], check=True)
-        _pip(project, "-r", str(lock))
+        _pip(project, "--require-hashes", "-r", str(lock))
         _pip(project, "--no-deps", "--no-build-isolation", "-e", str(project))
         temporary = stamp.with_suffix(".tmp")
         temporary.write_text(digest)
@@ -148,7 +152,8 @@ def _pip(project: Path, *arguments: str) -> None:
         raise EnvironmentFault(
             "pip could not install what requirements.lock asks for; its own message is above. It needs a package "
             "index: check the network or proxy, or name a mirror (PIP_INDEX_URL) or a folder of wheels "
-            "(PIP_FIND_LINKS). Then run again: what is already installed is kept")
+            "(PIP_FIND_LINKS). A file whose hash is not in requirements.lock is refused: do not use it. "
+            "Then run again: what is already installed is kept")
 
 
 def main(arguments: list[str]) -> int:

@@ -26,23 +26,28 @@ from typing import Any
 import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from pullback.study.errors import NotebookError
-from pullback.study.paths import PROJECT, build_root, write_atomically
-from pullback.study.profiles import PROFILES, Profile, get_profile
+from pullback.study.paths import PROJECT, build_root, make_folder, write_atomically
+from pullback.study.profiles import PROFILES, Profile, check_parameters, get_profile
 from pullback.study.provenance import output_seals
 
 NOTEBOOKS = PROJECT / "notebooks"
 TIMEOUT = 4 * 3600.0  # seconds for a whole notebook: several times the longest, so only a hang meets it
 FREE_DISK = 200 * 2**20  # bytes: checkpoints, figures and notebooks of a whole run, several times over
+CELL_LIMIT = 4 * 2**20  # characters of a cell's outputs, pictures included: several times the largest of the study
+TRACE_LIMIT = 10_000  # characters of an error that alone is beyond CELL_LIMIT
+CUT = f"\n[cut here: the outputs of a cell may have {CELL_LIMIT:,} characters]\n"
 KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3 (ipykernel)"}  # of this interpreter
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class _Stream:
-    """The text of a cell on the terminal, each line after the notebook's name: `make -j` mixes notebooks."""
+    """The text of a notebook on the terminal, each line after the notebook's name: `make -j` mixes notebooks."""
 
     def __init__(self, name: str) -> None:
         self.name, self.rest = name, ""
@@ -54,6 +59,50 @@ class _Stream:
 
     def flush(self) -> None:
         sys.stdout.flush()
+
+
+class _CappedClient(PapermillNotebookClient):
+    """Executes a notebook and keeps CELL_LIMIT characters of what each cell puts out, in file and terminal alike."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.sizes: dict[int, int] = {}  # of a cell's outputs so far, by the cell's index
+
+    def process_message(self, msg: dict[str, Any], cell: nbformat.NotebookNode, cell_index: int) -> Any:
+        return super().process_message(self._cut(msg, cell_index), cell, cell_index)
+
+    def _cut(self, msg: dict[str, Any], index: int) -> dict[str, Any]:
+        """The message, or what of it the cell has room for."""
+        kind, content = msg["msg_type"], msg["content"]
+        if kind == "clear_output":
+            self.sizes[index] = 0
+        if kind not in ("stream", "display_data", "update_display_data", "execute_result", "error"):
+            return msg
+        before = self.sizes.get(index, 0)
+        self.sizes[index] = before + len(content["text"] if kind == "stream" else json.dumps(content))
+        if self.sizes[index] <= CELL_LIMIT:
+            return msg
+        if kind == "error":  # which is short, or else its text is what floods
+            trace = [CUT, "\n".join(content["traceback"])[-TRACE_LIMIT:]]
+            return {**msg, "content": {**content, "evalue": content["evalue"][:TRACE_LIMIT], "traceback": trace}}
+        text = content["text"][: max(CELL_LIMIT - before, 0)] if kind == "stream" else ""
+        text += CUT if before <= CELL_LIMIT else ""
+        header = {**msg["header"], "msg_type": "stream"}
+        stream = {"name": content.get("name", "stdout"), "text": text}
+        return {**msg, "header": header, "msg_type": "stream", "content": stream}
+
+
+class _CappedEngine(NBClientEngine):
+    """papermill's engine with the client above."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, input_path: str = "", **keywords: Any
+    ) -> None:
+        _CappedClient(nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, **keywords).execute()
+
+
+papermill_engines.register("capped", _CappedEngine)
 
 
 def code_hash(notebook: nbformat.NotebookNode) -> str:
@@ -68,10 +117,13 @@ def run(source: Path, output: Path, parameters: dict[str, Any], *, timeout: floa
     `parameters` replace those of the cell tagged `parameters`; one that equals the notebook's default is not
     passed, so a run with the defaults executes exactly the cells of `source`. `timeout` bounds the whole run, in
     seconds. The executed notebook carries metadata `pullback`: profile, parameters, code_sha256, seconds, and the
-    seal of each cell's outputs. Raises ValueError for an unknown profile and NotebookError for an unknown parameter,
-    a folder that cannot be written, a full disk (all before anything runs), for a cell that fails or takes too long,
-    and if `output` is `source` and was edited meanwhile. After a failure `output` is as it was and the copy as far as
-    it came is beside it, under the name NAME.failed.ipynb.
+    seal of each cell's outputs.
+
+    Before anything runs, a parameter that the notebook does not have or whose value it cannot take raises ValueError,
+    and a folder that cannot be written or a full disk NotebookError. So does, later, a cell that fails or takes too
+    long, and a notebook that was edited while it ran, if `output` is `source`. After a failure `output` is as it was
+    and the copy as far as it came is beside it, under the name NAME.failed.ipynb. Of what a cell puts out, CELL_LIMIT
+    characters are kept, with a line that says so.
     """
     notebook = nbformat.read(source, as_version=4)
     sources = [cell.source for cell in notebook.cells]
@@ -116,14 +168,19 @@ def _preflight(notebook: Path, output: Path, parameters: dict[str, Any]) -> tupl
     inspected = papermill.inspect_notebook(notebook)
     defaults = {name: _literal(parameter["default"]) for name, parameter in inspected.items()}
     if unknown := sorted(parameters.keys() - defaults.keys()):
-        raise NotebookError(f"{notebook.name} has no parameter {', '.join(unknown)}; "
-                            f"its parameters are {', '.join(defaults) or 'none'}")
+        raise ValueError(f"{notebook.name} has no parameter {', '.join(unknown)}; "
+                         f"its parameters are {', '.join(defaults) or 'none'}")
     values = {**defaults, **parameters}
+    profile = check_parameters(**{name: values[name] for name in ("profile", "seed", "device") if name in values})
+    for name, value in parameters.items():
+        wanted = type(defaults[name])
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise ValueError(f"parameter {name} must be of type {wanted.__name__}, as {defaults[name]!r} is; "
+                             f"got {value!r}")
     _check_writable(output.parent)
     if "profile" in values:
-        figures = get_profile(values["profile"], values.get("seed", 0)).figures
         _check_writable(build_root())
-        _check_writable(figures)
+        _check_writable(profile.figures)
     return values, {name: value for name, value in values.items() if repr(value) != repr(defaults[name])}
 
 
@@ -137,7 +194,7 @@ def _execute(path: Path, parameters: dict[str, Any], *, cwd: Path, deadline: flo
     own = len(address.encode()) < 100
     transport = Config(KernelManager={"transport": "ipc", "ip": address}) if own else Config()
     papermill.execute_notebook(
-        path, path, parameters, progress_bar=False, cwd=cwd, config=transport,
+        path, path, parameters, engine_name="capped", progress_bar=False, cwd=cwd, config=transport,
         stdout_file=stream, stderr_file=stream, coalesce_streams=True, record_timing=False,
         timeout_func=lambda cell: max(deadline - time.monotonic(), 0.1),
     )
@@ -146,7 +203,7 @@ def _execute(path: Path, parameters: dict[str, Any], *, cwd: Path, deadline: flo
 def _check_writable(folder: Path) -> None:
     """Raise NotebookError unless files can be made in `folder`, which is created if missing, and there is room."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -201,6 +258,16 @@ def _assignment(text: str) -> tuple[str, Any]:
     return key, _literal(value)
 
 
+def _without_contradictions(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs as a dictionary. Raises ValueError if one name has two values."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if repr(values.setdefault(name, value)) != repr(value):
+            hint = "; --profile alone chooses it" if name == "profile" else ""
+            raise ValueError(f"{name} is {values[name]!r} and {value!r} in one command{hint}")
+    return values
+
+
 def _literal(text: str) -> Any:
     """The Python literal that `text` is, or else `text`."""
     try:
@@ -225,6 +292,7 @@ def main(arguments: list[str] | None = None) -> int:
         names = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if not path.stem.endswith(".failed"))
         if options.name not in names:
             raise ValueError(f"unknown notebook {options.name!r}; the notebooks are {', '.join(names)}")
+        parameters = _without_contradictions([("profile", profile.name), *options.parameters])
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -233,7 +301,7 @@ def main(arguments: list[str] | None = None) -> int:
         name = f"{options.name}-custom.ipynb" if options.parameters else source.name
         output = build_root().absolute() / profile.name / "notebooks" / name
     try:
-        seconds = run(source, output, {"profile": profile.name, **dict(options.parameters)})
+        seconds = run(source, output, parameters)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -30,9 +30,9 @@ def build(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path / "build"
 
 
-def notebook(path: Path, *code: str) -> Path:
-    """Write a notebook of one prose cell, the parameters and the given code cells."""
-    parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+def notebook(path: Path, *code: str, more: str = "") -> Path:
+    """Write a notebook of one prose cell, the parameters (and `more` of them) and the given code cells."""
+    parameters = new_code_cell(f"{PARAMETERS}\n{more}".rstrip(), metadata={"tags": ["parameters"]})
     cells = [new_markdown_cell("# A title"), parameters, *map(new_code_cell, code)]
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(new_notebook(cells=cells), path)
@@ -119,7 +119,7 @@ def test_an_interrupt_ends_the_kernel_and_leaves_nothing(tmp_path: Path) -> None
     source = notebook(tmp_path / "a.ipynb", "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)")
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored by a shell's background
     call = f"run(Path({str(source)!r}), Path({str(source)!r}), {{}})"
-    code = f"{heed}; from pullback.notebook_runner import *; {call}"
+    code = f"{heed}; from run_notebook import *; from pathlib import Path; {call}"
     before = source.read_bytes()
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -151,12 +151,32 @@ def never_run(monkeypatch) -> None:
 @pytest.mark.usefixtures("never_run")
 class TestRefusedBeforeAnythingRuns:
     def test_unknown_parameter(self, tmp_path: Path) -> None:
-        with pytest.raises(NotebookError, match="no parameter stesp; its parameters are profile, steps, rate"):
+        with pytest.raises(ValueError, match="no parameter stesp; its parameters are profile, steps, rate"):
             run(notebook(tmp_path / "a.ipynb"), tmp_path / "out.ipynb", {"stesp": 3})
 
     def test_unknown_profile(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="'big'.*paper, smoke"):
             run(notebook(tmp_path / "a.ipynb"), tmp_path / "out.ipynb", {"profile": "big"})
+
+    @pytest.mark.parametrize(
+        ("parameters", "complaint"),
+        [
+            ({"seed": "abc"}, "seed must be a whole number.*'abc'"),
+            ({"seed": "../../x"}, "seed must be a whole number"),
+            ({"seed": float("inf")}, "seed must be a whole number"),
+            ({"seed": -1}, "seed must be a whole number"),
+            ({"device": "gpu"}, "unknown device 'gpu'"),
+            ({"steps": 2.5}, "parameter steps must be of type int, as 2 is; got 2.5"),
+            ({"rate": "fast"}, "parameter rate must be of type float"),
+        ],
+    )
+    def test_value_of_another_type_or_range(
+        self, tmp_path: Path, build: Path, parameters: dict[str, object], complaint: str
+    ) -> None:
+        source = notebook(tmp_path / "a.ipynb", more='seed = 0\ndevice = "auto"')
+        with pytest.raises(ValueError, match=complaint):
+            run(source, tmp_path / "out" / "out.ipynb", parameters)
+        assert not build.exists() and not (tmp_path / "out").exists()
 
     def test_figures_folder_that_cannot_be_written(self, tmp_path: Path, build: Path) -> None:
         (build / "smoke").mkdir(parents=True)
@@ -174,6 +194,10 @@ class TestRefusedBeforeAnythingRuns:
         [
             (["b"], "unknown notebook 'b'; the notebooks are a"),
             (["a", "--profile", "big"], "unknown profile 'big'"),
+            (["a", "--profile", "smoke", "-p", "profile=paper"], "profile is 'smoke' and 'paper' in one command"),
+            (["a", "-p", "profile=smoke"], "profile is 'paper' and 'smoke' in one command; --profile alone"),
+            (["a", "-p", "steps=1", "-p", "steps=2"], "steps is 1 and 2 in one command"),
+            (["a", "-p", "seed=0"], "no parameter seed"),
         ],
     )
     def test_command_line(self, tmp_path: Path, monkeypatch, capsys, arguments: list[str], complaint: str) -> None:
@@ -181,6 +205,28 @@ class TestRefusedBeforeAnythingRuns:
         notebook(tmp_path / "notebooks" / "a.failed.ipynb")
         assert main(arguments) == 2
         assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flood", ["stream", "display", "error"])
+def test_outputs_are_capped_and_say_so(tmp_path: Path, monkeypatch, capsys, flood: str) -> None:
+    monkeypatch.setattr(notebook_runner, "CELL_LIMIT", 50_000)
+    source = {
+        "stream": "for i in range(100): print('x' * 10_000)",
+        "display": "display({'text/plain': 'x' * 1_000_000}, raw=True)",
+        "error": "raise ValueError('x' * 1_000_000)",
+    }[flood]
+    output = tmp_path / "out.ipynb"
+    try:
+        run(notebook(tmp_path / "a.ipynb", f"print('before')\n{source}", "print('after')"), output, {})
+    except NotebookError as error:
+        assert flood == "error" and len(str(error)) < 50_000
+        output = tmp_path / "out.failed.ipynb"
+    assert output.stat().st_size < 120_000
+    assert "before" in output.read_text() and "[cut here: the outputs of a cell" in output.read_text()
+    assert ("after" in nbformat.read(output, as_version=4).cells[3].get("outputs", [{}])[0].get("text", "")) or (
+        flood == "error"
+    )
+    assert len(capsys.readouterr().out) < 120_000
 
 
 def test_a_disk_that_fills_up_says_so(tmp_path: Path, monkeypatch) -> None:
@@ -198,11 +244,11 @@ def test_the_command_line_writes_output_stamp_and_times(tmp_path: Path, build: P
     received = []
     monkeypatch.setattr(notebook_runner, "run", lambda *arguments: received.append(arguments) or 75.2)
     assert main(["a", "--profile", "smoke"]) == 0
-    assert main(["a", "--profile", "smoke", "-p", "steps=3", "-p", "rate=fast"]) == 0
+    assert main(["a", "--profile", "smoke", "-p", "steps=3", "-p", "rate=1e-2"]) == 0
     outputs = build / "smoke" / "notebooks"
     assert received == [
         (source, outputs / "a.ipynb", {"profile": "smoke"}),
-        (source, outputs / "a-custom.ipynb", {"profile": "smoke", "steps": 3, "rate": "fast"}),
+        (source, outputs / "a-custom.ipynb", {"profile": "smoke", "steps": 3, "rate": 0.01}),
     ]
     assert float((build / "smoke" / "stamps" / "a.done").read_text()) == 75.2
     table = times_table(get_profile("smoke")).splitlines()

@@ -26,7 +26,7 @@ from IPython import get_ipython
 from matplotlib.figure import Figure
 
 from .data import data_hash
-from .paths import PROJECT, temporary_folder
+from .paths import PROJECT, make_folder, temporary_folder
 from .profiles import Profile
 from .provenance import SEAL, file_seal, seal
 
@@ -81,7 +81,7 @@ def save(
     }
     folder = profile.figures
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with temporary_folder(folder, name) as temporary:
             whole = {suffix: temporary / f"{name}.{suffix}" for suffix in ("png", "pdf", "json")}
             fig.savefig(whole["png"], dpi=DPI, bbox_inches="tight", metadata={"Software": None})

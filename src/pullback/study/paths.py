@@ -22,6 +22,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[3]
 FIGURES = PROJECT / "figures"
 RESULTS = PROJECT / "results"
+MARK = ".made-by-pullback"  # `make clean` removes a folder under the build folder only if it holds this file
 
 
 def data_root() -> Path:
@@ -34,11 +35,24 @@ def build_root() -> Path:
     return PROJECT / (os.environ.get("PULLBACK_BUILD") or "build")
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder` and all above it. What this makes directly under the build folder is marked as the project's own,
+    so that `make clean` may remove it; a folder that was there before is not."""
+    build = build_root()
+    if folder.is_relative_to(build) and folder != build:
+        top = build / folder.relative_to(build).parts[0]
+        build.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            top.mkdir()
+            (top / MARK).touch()
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path` through a temporary file in the same folder, so that readers and interrupted
     runs see the old file or the new one, never a part. Raises OSError, naming `path`, if it cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         remove_abandoned(path.parent)
         handle, temporary = tempfile.mkstemp(suffix=".tmp", prefix=_prefix(path.name), dir=path.parent)
         try:

@@ -1,0 +1,104 @@
+"""The library needs torch, numpy and scipy and nothing else; what else is imported is declared, and no more."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pullback.study.paths import PROJECT
+
+PACKAGE = PROJECT / "src" / "pullback"
+LIBRARY = sorted(path for path in PACKAGE.rglob("*.py") if "study" not in path.relative_to(PACKAGE).parts)
+OWN = ("torch", "numpy", "scipy")
+PLOT = ("matplotlib",)  # in show.py, the one file that the extra `plot` is for
+DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+BY_COMMAND = {"jupyterlab", "nbconvert", "ipykernel", "nbval", "pytest-xdist", "ruff", "mypy"}  # never imported
+
+
+def imported(code: str, package: tuple[str, ...]) -> set[str]:
+    """Full names of the modules that the code of a module in `package` imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) + 1 - node.level] if node.level else ())
+            module = ".".join(filter(None, (base, node.module)))
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def outside(code: str, package: tuple[str, ...], allowed: tuple[str, ...]) -> set[str]:
+    """What of these imports is neither of `allowed`, nor Python's own, nor the library's."""
+    names = imported(code, package)
+    study = {name for name in names if name.startswith("pullback.study")}
+    roots = {name.partition(".")[0] for name in names - study}
+    return study | roots - {*allowed, "pullback", *sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_library_imports_nothing_but_torch_numpy_scipy_and_itself(path: Path) -> None:
+    package = ("pullback", *path.relative_to(PACKAGE).parent.parts)
+    allowed = OWN + PLOT if path.name == "show.py" else OWN
+    assert outside(path.read_text(), package, allowed) == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import pandas as pd", {"pandas"}),
+        ("def f():\n    from matplotlib import pyplot", {"matplotlib"}),
+        ("from ..study import data", {"pullback.study", "pullback.study.data"}),
+        ("from .. import study", {"pullback.study"}),
+        ("import pullback.study.paths", {"pullback.study.paths"}),
+        ("import math, torch\nfrom scipy.linalg import lapack\nfrom .metric import log_det", set()),
+    ],
+)
+def test_a_planted_import_is_found(code: str, found: set[str]) -> None:
+    assert outside(code, ("pullback", "geometry"), OWN) == found
+
+
+def test_the_library_works_where_nothing_else_is_installed() -> None:
+    blocked = {canonical(requirement) for extra in DECLARED["optional-dependencies"].values() for requirement in extra}
+    code = f"""
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0].replace("_", "-") in {sorted(blocked)}:
+            raise ModuleNotFoundError("blocked: " + name, name=name)
+sys.meta_path.insert(0, Blocked())
+import torch, pullback
+from pullback.geodesics import geodesic
+f = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 5)).eval()
+assert geodesic(f, torch.zeros(1, 2), torch.ones(1, 2)).length > 0
+assert "pullback.study" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(PROJECT / "src")}, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def canonical(requirement: str) -> str:
+    """The name in a requirement, as the package index spells it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[<>=]", requirement)[0]).lower()
+
+
+def test_everything_declared_is_used_and_everything_used_is_declared() -> None:
+    declared = {canonical(text) for text in sum(DECLARED["optional-dependencies"].values(), DECLARED["dependencies"])}
+    files = [path for folder in ("src", "tools", "tests") for path in (PROJECT / folder).rglob("*.py")]
+    names = {name.partition(".")[0] for path in files for name in imported(path.read_text(), ("own",))}
+    own = {"own", "pullback", *(path.stem for path in files if "pullback" not in path.parts)}
+    used = {canonical(name) for name in names - own - sys.stdlib_module_names}
+    indirect = {"yaml", "traitlets", "ipython", "dask", "psutil"}  # of packages that are declared
+    assert declared - BY_COMMAND <= used
+    assert used - indirect <= declared
+
+
+def test_the_library_alone_is_installed_by_default() -> None:
+    assert {canonical(text) for text in DECLARED["dependencies"]} == set(OWN)
+    assert not any("==" in text for text in DECLARED["dependencies"])
