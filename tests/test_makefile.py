@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from pullback.study.paths import PROJECT
+from pullback.study.paths import PROJECT, build_root, make_folder
 from pullback.study.profiles import PROFILES
 from run_notebook import NOTEBOOKS
 
 
-def make(*arguments: str, folder: Path = PROJECT) -> subprocess.CompletedProcess:
+Done = subprocess.CompletedProcess
+
+
+def make(*arguments: str, folder: Path = PROJECT, project: Path = PROJECT, **variables: str) -> Done:
     """Run make on the project from another folder, without what an outer make has set."""
-    outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "PULLBACK_BUILD"}
+    outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "PROFILE", "PULLBACK_BUILD", "PULLBACK_JOBS", "PYTHON"}
     env = {key: value for key, value in os.environ.items() if key not in outer}
-    command = ["make", "--no-print-directory", "-C", str(PROJECT), *arguments]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    command = ["make", "--no-print-directory", "-C", str(project), *arguments]
+    return subprocess.run(command, cwd=folder, env=env | variables, capture_output=True, text=True)
 
 
 def planned(profile: str, build: Path) -> list[str]:
@@ -30,12 +34,12 @@ def planned(profile: str, build: Path) -> list[str]:
 
 def test_help_is_the_default_and_has_one_line_a_target(tmp_path: Path) -> None:
     lines = make(folder=tmp_path).stdout.splitlines()
-    targets = ["help", "figures", "seeds", "worker", "verify", "test", "lab", "bench", "lint", "clean"]
+    targets = ["help", "figures", "seeds", "scheduler", "worker", "verify", "test", "lab", "bench", "lint", "clean"]
     assert [line.split()[:2] for line in lines] == [["make", target] for target in targets]
 
 
 @pytest.mark.parametrize("target", ["figures", "test", "help"])
-@pytest.mark.parametrize("profile", ["big", "", "smoke paper"])
+@pytest.mark.parametrize("profile", ["big", "", "smoke paper", "smoke ", "smoke\t", "$(PROFILES)", "smo'ke", '"'])
 def test_an_unknown_profile_is_refused_at_once(target: str, profile: str) -> None:
     done = make("-n", target, f"PROFILE={profile}")
     assert done.returncode != 0
@@ -43,12 +47,88 @@ def test_an_unknown_profile_is_refused_at_once(target: str, profile: str) -> Non
     assert f"unknown PROFILE '{profile}'; the profiles are: {' '.join(PROFILES)}" in done.stderr
 
 
+AWKWARD = ["a b", " a", "a ", "a\tb", "a\nb", "a$b", "$(shell touch owned)", "it's", 'a"b', "a`b", "a\\b", "a;b", "a&b",
+           "a|b", "a<b", "a>b", "(a)", "{a}", "[a]", "a*", "a?", "!a", "~a", "a%b", "a:b", "a=b", "a#b"]
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    *(("PULLBACK_BUILD", value) for value in AWKWARD), ("PULLBACK_JOBS", "2; echo"), ("PYTHON", "a b"),
+])
+def test_what_make_cannot_hold_is_refused_before_anything_is_done(name: str, value: str, tmp_path: Path) -> None:
+    done = make("clean", folder=tmp_path, **{name: value})
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"{name} is '{value}'; make cannot work with a name that holds" in done.stderr
+    assert not list(PROJECT.glob("owned")) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["my study", "a$b", "it's", 'a"b', "a:b"])
+def test_a_checkout_whose_path_make_cannot_hold_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    shutil.copy(PROJECT / "Makefile", tmp_path / name)
+    done = make("help", project=tmp_path / name)
+    assert done.returncode == 2 and "the folder of this checkout is" in done.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The Makefile alone, so that nothing of the real checkout can be removed."""
+    folder = tmp_path / "checkout"
+    for name in ("src", "tests", "tools", "benchmarks", "notebooks"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(PROJECT / "Makefile", folder)
+    return folder
+
+
+@pytest.mark.parametrize("build", ["relative-1.2", "é", "{tmp}/absolute", ""])
+def test_clean_removes_what_the_project_made_and_nothing_else(
+    checkout: Path, tmp_path: Path, build: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = build.format(tmp=tmp_path)
+    monkeypatch.setenv("PULLBACK_BUILD", str(checkout / (build or "build")))
+    make_folder(build_root() / "smoke" / "figures")
+    make_folder(build_root() / "checkpoints")
+    theirs = build_root() / "paper"  # there before the project came
+    theirs.mkdir()
+    make_folder(theirs / "figures")
+    done = make("clean", project=checkout, PULLBACK_BUILD=build)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in build_root().iterdir()) == ["checkpoints", "paper"]
+    assert (theirs / "figures").is_dir() and "paper stays" in done.stderr
+
+
+def test_clean_keeps_a_folder_with_a_space_whole(checkout: Path, tmp_path: Path) -> None:
+    """PULLBACK_BUILD="$HOME/old stuff/build" make clean once removed $HOME/old."""
+    for name in ("old", "old stuff/build/paper"):
+        (tmp_path / name).mkdir(parents=True)
+    assert make("clean", project=checkout, PULLBACK_BUILD=f"{tmp_path}/old stuff/build").returncode != 0
+    assert (tmp_path / "old").is_dir() and (tmp_path / "old stuff" / "build" / "paper").is_dir()
+
+
+def test_a_notebook_is_run_again_when_code_that_it_depends_on_changes_and_only_then(tmp_path: Path) -> None:
+    stamps = tmp_path / "smoke" / "stamps"
+    stamps.mkdir(parents=True)
+    every = planned("smoke", tmp_path)
+    for name in every:
+        (stamps / f"{name}.done").write_text("1.0\n")
+
+    def after_change_of(file: str) -> list[str]:
+        plan = make("-n", "figures", "PROFILE=smoke", f"PULLBACK_BUILD={tmp_path}", "-W", f"src/pullback/{file}")
+        return re.findall(r"run_notebook.py (\w+) --profile smoke", plan.stdout)
+
+    assert after_change_of("study/sweep.py") == after_change_of("study/cluster.py") == []
+    assert set(after_change_of("study/claims/catalogue.py")) == {every[-1]}
+    assert set(after_change_of("study/training.py")) >= {name for name in every if name[:2] != "00"}
+    geodesics = after_change_of("geodesics/newton.py")
+    assert "05_geodesics" in geodesics and "01_train_vae" not in geodesics
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_notebook_is_run_after_those_it_needs(profile: str, tmp_path: Path) -> None:
     order = planned(profile, tmp_path)
     assert sorted(order) == sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if ".failed" not in path.name)
-    assert set(order[:3]) == {"01_train_vae", "02_train_dae", "03_train_gan"}
-    assert order[-1] == "07_summary"
+    training, study = {"01_train_vae", "02_train_dae", "03_train_gan"}, {"04_jacobian_maps", "05_geodesics"}
+    assert max(map(order.index, training)) < min(map(order.index, study))
+    assert order[-2:] == ["06_premise", "07_summary"]
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:

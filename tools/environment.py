@@ -1,7 +1,8 @@
 """The one environment of the study: which interpreter to use, and how it is made on demand.
 
 `python3 tools/environment.py create` makes or repairs `.venv` from requirements.lock unless the
-interpreter that runs it already has what pyproject.toml asks for, with the lock's torch; `... python` prints the interpreter to use.
+interpreter that runs it already has what pyproject.toml asks for, with the lock's torch. `... python` prints the
+interpreter to use.
 It runs before anything is installed: standard library only, and any Python 3.8 can start it to be told which
 one is needed.
 """

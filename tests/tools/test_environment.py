@@ -88,7 +88,7 @@ def test_the_files_agree() -> None:
         ("pyproject.toml", r'"torchvision>=.*"', '"torchvision>=0.30.0"', "lock: torchvision"),
         ("environment.yml", r"python=.*", "python=3.10", "environment.yml: ['python=3.10']"),
         ("environment.yml", r"- pip$", "- pip\n  - numpy=1.26", "environment.yml: ['numpy']"),
-        ("environment.yml", r"requirements.lock", "requirements.txt", "environment.yml: pip installs"),
+        ("environment.yml", r"-r requirements.lock", "-r requirements.txt", "environment.yml: pip installs"),
     ],
 )
 def test_a_planted_inconsistency_is_found(

@@ -18,7 +18,7 @@ LIBRARY = sorted(path for path in PACKAGE.rglob("*.py") if "study" not in path.r
 OWN = ("torch", "numpy", "scipy")
 PLOT = ("matplotlib",)  # in show.py, the one file that the extra `plot` is for
 DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-BY_COMMAND = {"jupyterlab", "nbconvert", "ipykernel", "nbval", "pytest-xdist", "ruff", "mypy"}  # never imported
+BY_COMMAND = {"jupyterlab", "jupyter-client", "nbconvert", "ipykernel", "nbval", "pytest-xdist", "ruff", "mypy"}  # never imported
 
 
 def imported(code: str, package: tuple[str, ...]) -> set[str]:
