@@ -14,7 +14,6 @@ from pullback.study.paths import PROJECT, build_root, make_folder
 from pullback.study.profiles import PROFILES
 from run_notebook import NOTEBOOKS
 
-
 Done = subprocess.CompletedProcess
 
 

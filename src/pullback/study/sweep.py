@@ -10,10 +10,8 @@ so no disk is shared. The work of a worker that is lost is done again by another
 from __future__ import annotations
 
 import argparse
-import asyncio
 import hashlib
 import json
-import logging
 import os
 import platform
 import sys
@@ -23,17 +21,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import checkpoints, data, recipes
+from . import checkpoints, cluster, data, recipes
 from .claims import verdicts
 from .errors import RecordError, SweepError
 from .models.catalogue import CLASSIFIER
 from .notebook import CLASSIFIER_EPOCHS
-from .paths import write_atomically
+from .paths import make_folder, write_atomically
 from .profiles import PROFILES, Profile, get_profile
 from .records import reading
 from .records.items import Item, items, whole
@@ -44,12 +41,10 @@ from .training import TrainingSettings, train
 from .workers import job_count, say, side_by_side
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")  # that decide a result
-CONNECT_SECONDS = 5.0
-TOPIC = "pullback"
 
 
 @dataclass(frozen=True)
-class Task:
+class Work:
     """An item with all that a worker needs: the judge's checkpoint, the item's own if there is one, and the versions
     and sources that the worker must have."""
 
@@ -137,7 +132,7 @@ def check(expected: dict[str, str], found: dict[str, str], where: str) -> None:
         )
 
 
-def train_item(task: Task, progress: Callable[[str], None]) -> bytes:
+def train_item(task: Work, progress: Callable[[str], None]) -> bytes:
     """The item's checkpoint: that which came with it, or a new one."""
     if task.checkpoint is not None:
         return task.checkpoint
@@ -155,7 +150,7 @@ def train_item(task: Task, progress: Callable[[str], None]) -> bytes:
     })
 
 
-def measure_item(task: Task, checkpoint: bytes) -> bytes:
+def measure_item(task: Work, checkpoint: bytes) -> bytes:
     """The record of an item with this checkpoint."""
     profile, item, started = task.profile, task.item, time.perf_counter()
     decided = (item.spec, settings(profile, item), data_of(profile, item))
@@ -174,7 +169,7 @@ def measure_item(task: Task, checkpoint: bytes) -> bytes:
     return reading.to_json(Record(SCHEMA, item, record_key(profile, item), reading.recipes(), provenance, numbers))
 
 
-def _work_and_write(task: Task) -> None:
+def _work_and_write(task: Work) -> None:
     """Local: each result is kept as soon as it is there."""
     path = checkpoint_path(task.profile, task.item)
     if not available(task.item.spec, settings(task.profile, task.item), data_of(task.profile, task.item), say):
@@ -184,20 +179,13 @@ def _work_and_write(task: Task) -> None:
     say(f"done: {task.item.name(task.profile)}")
 
 
-def work(task: Task) -> tuple[bytes, bytes]:
+def work(task: Work) -> tuple[bytes, bytes]:
     """On a Dask worker: checkpoint and record of an item. Nothing is written there. Raises SweepError if the worker's
-    versions or code are others, or if it has more than one thread, because torch's seeds belong to the process."""
-    from distributed import get_worker
-
-    worker = get_worker()
+    versions or code are others, or if it has more than one thread."""
+    worker = cluster.this_worker()
     check(task.fingerprint, fingerprint(), f"the worker {worker.address}")
-    if worker.state.nthreads != 1:
-        raise SweepError(
-            f"the worker {worker.address} has {worker.state.nthreads} threads, and a process trains one model at a "
-            "time: start it with --nthreads 1, and --nworkers for more processes"
-        )
     torch.set_num_threads(1)
-    checkpoint = train_item(task, lambda line: worker.log_event(TOPIC, f"{line} on {worker.name}"))
+    checkpoint = train_item(task, lambda line: cluster.tell(worker, line))
     return checkpoint, measure_item(task, checkpoint)
 
 
@@ -226,10 +214,10 @@ def run(
     if not missing:
         return
     for path in (record_path(profile, missing[0]), checkpoint_path(profile, missing[0])):  # before anything is trained
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
-    client = _connect(scheduler) if scheduler else None
+    client = cluster.connect(scheduler) if scheduler else None
     data_hash = data.data_hash(profile.sample)
     train_or_load([CLASSIFIER], judge_settings(profile), sample=profile.sample, progress=progress)
     judge = checkpoints.path_of(CLASSIFIER, judge_settings(profile), data_hash).read_bytes()
@@ -243,83 +231,30 @@ def run(
             line = f"{line.removeprefix('done: '):<34} {len(wanted) - left} of {len(wanted)} done ({minutes:.1f} min)"
         progress(line)
 
-    def task(item: Item) -> Task:
+    def task(item: Item) -> Work:
         path = checkpoint_path(profile, item)
         known = client and available(item.spec, settings(profile, item), data_of(profile, item), progress)
         own = path.read_bytes() if known else None  # a local worker reads the file itself
-        return Task(item, profile, judge, own, fingerprint())
+        return Work(item, profile, judge, own, fingerprint())
 
     if client is None:
         what = "working on a model of the sweep"
         side_by_side(_work_and_write, [(task(i),) for i in missing], min(job_count(), len(missing)), what, tell)
     else:
+        tasks = {item.name(profile): task(item) for item in missing}
         with client:
-            _on_cluster(client, str(scheduler), [task(item) for item in missing], tell)
-
-
-def _connect(address: str) -> Any:
-    """A client of the scheduler at `address`, which is tried first, because a client that fails cannot be closed."""
-    from distributed import Client
-    from distributed.comm import connect
-
-    async def greet() -> None:
-        await (await connect(address, timeout=CONNECT_SECONDS)).close()
-
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what a user needs to know, SweepError says
-    try:
-        asyncio.run(greet())
-        return Client(address, timeout=CONNECT_SECONDS)
-    except Exception as error:  # what does not speak Dask's protocol can break it in any way
-        raise SweepError(
-            f"no Dask scheduler answers at {address!r} ({type(error).__name__}: {error}). Start one (`dask scheduler`) "
-            "and set SCHEDULER to the address that it prints, such as tcp://host:8786"
-        ) from error
-
-
-def _on_cluster(client: Any, address: str, tasks: Sequence[Task], progress: Callable[[str], None]) -> None:
-    from concurrent.futures import CancelledError
-
-    from distributed import KilledWorker, as_completed
-
-    client.subscribe_topic(TOPIC, lambda event: progress(event[1]))
-    if not client.scheduler_info()["workers"]:
-        progress(f"the scheduler at {address} has no workers yet: waiting for some (`dask worker {address}`)")
-    futures = {client.submit(work, task, pure=False): task for task in tasks}
-    for future in as_completed(futures):
-        task = futures.pop(future)
-        name = task.item.name(task.profile)
-        try:
-            checkpoint, record = future.result()
-        except KilledWorker as error:
-            raise SweepError(f"{name} was lost with its worker again and again, most often for want of memory: give "
-                             "the workers more, and run again") from error
-        except (CancelledError, OSError) as error:
-            raise SweepError(f"the scheduler at {address} is gone. What was finished is kept: run again") from error
-        except ModuleNotFoundError as error:
-            raise SweepError(f"a worker cannot import {error.name}: install requirements.lock and this project "
-                             "where the workers run") from error
-        write_atomically(checkpoint_path(task.profile, task.item), checkpoint)
-        write_atomically(record_path(task.profile, task.item), record)
-        progress(f"done: {name}")
-
-
-def start_worker(address: str | None) -> None:
-    """Become a Dask worker of the scheduler at `address`: one process of one thread a processor."""
-    if not address:
-        raise SweepError("a worker needs the address of its scheduler: SCHEDULER=tcp://host:port make worker")
-    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
-    os.execv(sys.executable, [*command, "--nworkers", str(job_count()), "--no-dashboard"])
+            for done, (checkpoint, record) in cluster.on_workers(client, str(scheduler), work, tasks, tell):
+                write_atomically(checkpoint_path(profile, done.item), checkpoint)
+                write_atomically(record_path(profile, done.item), record)
+                tell(f"done: {done.item.name(profile)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pullback.study.sweep", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--profile", choices=PROFILES, default="paper")
-    parser.add_argument("--worker", action="store_true", help="work for the scheduler at SCHEDULER, instead")
     chosen, scheduler = parser.parse_args(arguments), os.environ.get("SCHEDULER") or None
     profile = get_profile(chosen.profile)
     try:
-        if chosen.worker:
-            start_worker(scheduler)
         run(profile, items(profile), scheduler=scheduler, progress=lambda line: print(line, flush=True))
         results = verdicts.evaluate(reading.load(profile.results / "records"))
         verdicts.write(results, profile.results / "claims.json")
