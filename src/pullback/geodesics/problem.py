@@ -39,7 +39,8 @@ METHODS: dict[str, Callable[..., Solution]] = {
     "fixed_point": fixed_point.solve,
 }
 SEEN = 17  # points of a curve at which the condition number is looked at, for the warning
-HONEST = 1e-3  # relative excess of the chords over the length up to which a generator's derivatives are believed
+HONEST = 0.5  # relative excess of chords over the length, from which f's derivatives are not believed; 0.03 at most on
+# honest generators, where knots bunch more than the quadrature follows, and 1.5 to 10 on those that hide their graph
 SINGULAR = 1e8  # condition number of J from which that of M = J^T J exceeds 1/eps
 
 
