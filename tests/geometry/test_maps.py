@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from pullback.geometry import jacobian, latent_map, log_cond, log_det, singular_values
+from pullback.geometry import HyperbolicHalfPlane, LatentSpace, jacobian, latent_map, log_cond, log_det, singular_values
 
 BOX = ((-1.0, 2.0), (0.5, 3.0))
 
@@ -82,3 +82,29 @@ def test_a_bad_chunk_is_refused(chunk):
 def test_a_generator_that_fails_somewhere_names_the_latent_point():
     with pytest.raises(ValueError, match=r"not finite at the latent point \[-1.0, 0.5\]"):
         latent_map(torch.sqrt, BOX, 3)
+
+
+def test_a_manifold_with_a_metric_only_has_maps():
+    """The half-plane, M = I / y^2: log_det = -4 log y, log_cond = 0."""
+    found = latent_map(HyperbolicHalfPlane(), BOX, (4, 5))
+    np.testing.assert_allclose(found.log_det, np.broadcast_to(-4 * np.log(found.y)[:, None], (5, 4)), atol=1e-12)
+    np.testing.assert_allclose(found.log_cond, 0, atol=1e-12)
+    with pytest.raises(ValueError, match="the metric is not finite at the latent point"):
+        latent_map(HyperbolicHalfPlane(), ((-1, 1), (-1, 1)), 3)
+
+
+def test_a_latent_space_has_the_map_of_its_generator():
+    np.testing.assert_array_equal(
+        latent_map(LatentSpace(stretched), BOX, 4).log_det, latent_map(stretched, BOX, 4).log_det
+    )
+
+
+def test_memory_is_bounded_whatever_the_size_of_an_image():
+    asked = []
+
+    def large(z):
+        asked.append(len(z))
+        return z.repeat(1, 5000)
+
+    latent_map(large, BOX, 30)
+    assert sum(asked) >= 2 * 900 and max(asked) <= 32  # of 900 points; the check of the generator asks for 28

@@ -169,7 +169,10 @@ class Derivatives:
     @torch.no_grad()
     def value(self, z: Tensor) -> Tensor:
         """f(z) (n, N), not differentiable."""
-        return self(z) if self.network is None else self.network.value(z)
+        try:
+            return self(z) if self.network is None else self.network.value(z)
+        except (RuntimeError, IndexError) as error:
+            raise _failed(z, error) from error
 
     def jacobian(self, z: Tensor) -> Tensor:
         """J (n, N, k), differentiable in z."""
@@ -228,8 +231,12 @@ class Derivatives:
                 tangents = self._attempt(self._reverse_tangents, z, directions)
                 self._forward = False
                 return tangents.detach()
-        tangents = self._attempt(self._reverse_tangents, z, directions)
-        return tangents if recorded else tangents.detach()
+        if recorded:
+            try:
+                return torch.stack([_Push.apply(z, v, self) for v in directions])
+            except RuntimeError:  # under a transform of torch.func
+                return self._attempt(self._reverse_tangents, z, directions)
+        return self._attempt(self._reverse_tangents, z, directions).detach()
 
     def _attempt(self, derive: Callable[..., Any], z: Tensor, *others: Tensor) -> Any:
         """derive(z, *others), by torch.func, or by autograd where torch.func does not know a function of f's."""
@@ -284,6 +291,11 @@ class Derivatives:
         second = torch.stack([curve(e.contiguous()) for e in axes(z)], 1)
         return self._reverse_tangents(z, axes(z)).movedim(0, 1), second
 
+    def _pulled_twice(self, z: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """D^2 <w, f> v (n, k) and J^T w (n, k)."""
+        gradient, curve = self._pulled(lambda a: self._pulled(self, a)[1](w), z)
+        return curve(v), gradient
+
     def _second(self, z: Tensor, v: Tensor) -> Tensor:
         """D^2 f(v, v), the transpose of the map of u to D^2 <u, f>(v, v): reverse mode three times."""
 
@@ -292,6 +304,21 @@ class Derivatives:
 
         y = self(z)
         return _poisoned(self._pulled(along, torch.zeros_like(y))[1](v), y)
+
+
+class _Push(torch.autograd.Function):
+    """J v, whose own derivatives are J^T g in v and D^2 <g, f> v in z: reverse mode twice in z, which torch has right
+    where it has the derivative in z of any other way to J v wrong."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, v: Tensor, derivatives: Derivatives) -> Tensor:
+        ctx.derivatives = derivatives
+        ctx.save_for_backward(z, v)
+        return derivatives.push(z.detach(), v.detach())
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
+        return *ctx.derivatives._attempt(ctx.derivatives._pulled_twice, *ctx.saved_tensors, g), None
 
 
 def check_finite(J: Tensor, z: Tensor, name: str = "f or its Jacobian") -> None:
