@@ -25,7 +25,7 @@ from ..geometry.inputs import as_tensor
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
 from . import bvp, fixed_point, georce, graph, network, newton, spline, straight
-from .curves import SETTLED, Geodesics, Measured, Solution, conditioning, measure, segment
+from .curves import SETTLED, Geodesics, Measured, Solution, conditioning, interpolate, measure, segment
 from .first_curves import first_curves, given_curves
 
 METHODS: dict[str, Callable[..., Solution]] = {
@@ -39,8 +39,9 @@ METHODS: dict[str, Callable[..., Solution]] = {
     "fixed_point": fixed_point.solve,
 }
 SEEN = 17  # points of a curve at which the condition number is looked at, for the warning
-HONEST = 0.5  # relative excess of chords over the length, from which f's derivatives are not believed; 0.03 at most on
-# honest generators, where knots bunch more than the quadrature follows, and 1.5 to 10 on those that hide their graph
+HONEST = 0.1  # relative excess of the chords over the length, and of difference quotients over derivatives, that is
+# believed; hidden parts of a graph give 1.5 to 10
+QUOTIENTS, STEP = 257, 1e-6  # number, and relative step, of the difference quotients along a curve in doubt
 SINGULAR = 1e8  # condition number of J from which that of M = J^T J exceeds 1/eps
 
 
@@ -70,10 +71,11 @@ def geodesic(
     The result of a pair does not depend on which end comes first. In two dimensions without a box of the manifold's it
     can depend on the other pairs, because the coarse grid is laid about all of them. `seconds` is the time of the call.
 
-    A pair with equal end points has length zero and is converged. A curve that is longer than the straight line is not
-    converged. Warns of end points outside the manifold's box, and of a metric that is singular, or nearly so, or not
-    finite, on the way. ValueError or TypeError for an unknown method or setting, for end points that are not finite, do
-    not match each other, or do not suit f, and for a generator whose images move further than its derivatives say.
+    A pair with equal end points has length zero and is converged. A curve is not converged if it is longer than the
+    straight line, or if it leaps so far that its length is known from below only. Warns of end points outside the
+    manifold's box, and of a metric that is singular, or nearly so, or not finite, on the way. ValueError or TypeError
+    for an unknown method or setting, for end points that are not finite, do not match each other, or do not suit f, and
+    for a generator whose images move further than its derivatives say.
     """
     began = time.perf_counter()
     if method not in METHODS:
@@ -108,8 +110,10 @@ def geodesic(
     points = torch.where(turned[:, None, None], solution.points.flip(1), solution.points)
     points[:, 0], points[:, -1] = start, end
     measured = measure(manifold, points)
-    _check_honest(measured)
-    converged = solution.converged & measured.length.isfinite() & ~_beaten(manifold, start, end, measured.length)
+    resolved = _resolved(manifold, points, measured)
+    measured = measured._replace(length=torch.where(resolved, measured.length, measured.chords))
+    converged = solution.converged & resolved & measured.length.isfinite()
+    converged &= ~_beaten(manifold, start, end, measured.length)
     _report_singular(manifold, points, measured)
     return Geodesics(
         points=points, length=measured.length, energy=measured.energy, manifold=manifold, converged=converged,
@@ -143,15 +147,29 @@ def _shortest_outcome(
     return Solution(*(column[best] for column in solved)), tried
 
 
-def _check_honest(found: Measured) -> None:
-    """ValueError if the images along a curve move further than their derivatives say."""
-    excess = found.chords / found.length
-    if (excess > 1 + HONEST).any():
-        worst = excess.nan_to_num(0).max().item()
-        raise ValueError(
-            f"the images along a curve are {worst:.3g} times as far apart as their derivatives say, and no chord is "
-            f"longer than its curve: f hides part of its graph (detach, no_grad, rounding, numpy inside), or jumps"
-        )
+@torch.no_grad()
+def _resolved(manifold: Manifold, points: Tensor, found: Measured) -> Tensor:
+    """Which curves (B,) the quadrature has resolved, as far as their chords tell.
+
+    Chords longer than the curve mean that knots leap too far for the quadrature, or that f's derivatives are wrong.
+    Difference quotients along such curves tell which of the two. ValueError if the derivatives are wrong.
+    """
+    doubtful = found.chords > (1 + HONEST) * found.length
+    if doubtful.any():  # so there are images: a metric alone has no chords
+        z = interpolate(points[doubtful], torch.linspace(0, 1, QUOTIENTS, dtype=torch.float64))
+        z, step = z[:, 1:].flatten(0, 1), z.diff(dim=1).flatten(0, 1)
+        step = STEP * (1 + z.norm(dim=1, keepdim=True)) * torch.nn.functional.normalize(step, dim=1)
+        ahead, behind = (manifold.in_parts(manifold.images, z + side * step) for side in (1, -1))
+        moved = (ahead - behind).norm(dim=1)
+        said = 2 * manifold.in_parts(manifold.push, z, step).norm(dim=1)
+        moved, said = (a.nan_to_num(0).unflatten(0, (-1, QUOTIENTS - 1)).sum(1) for a in (moved, said))
+        if (moved > (1 + HONEST) * said).any():
+            raise ValueError(
+                f"the images along a curve are {(moved / said).max().item():.3g} times as far apart as their "
+                "derivatives say, and no chord is longer than its curve: f hides part of its graph (detach, no_grad, "
+                "rounding, numpy inside), or jumps"
+            )
+    return ~doubtful
 
 
 def _beaten(manifold: Manifold, start: Tensor, end: Tensor, length: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..geodesics import invert
+from ..geometry.inversion import invert
 from . import data, figures
 from .checkpoints import digest, key
 from .models import ModelSpec
