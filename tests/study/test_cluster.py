@@ -259,12 +259,14 @@ def test_a_killed_worker_costs_time_and_nothing_else(
         assert tensors.keys() == local.keys() and all(torch.equal(tensors[name], local[name]) for name in local)
 
 
-def test_workers_of_many_threads_and_other_versions_are_refused(
-    dask: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_of_many_threads_are_refused(dask: Cluster) -> None:
     dask.worker("wide", "--no-nanny", "--nthreads", "2")
     with pytest.raises(SweepError, match="has 2 threads.*--nthreads 1"):
         sweep.run(TINY, SMALL[:1], scheduler=dask.address, progress=lambda line: None)
+
+
+def test_workers_of_other_versions_are_refused(dask: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    dask.worker("old", "--no-nanny")
     monkeypatch.setattr(sweep, "fingerprint", lambda: {"python": "2.7"})
     with pytest.raises(SweepError, match=r"has python 3\.\S+, not 2\.7"):
         sweep.run(TINY, SMALL[:1], scheduler=dask.address, progress=lambda line: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -152,7 +153,8 @@ def test_in_jupyter_every_link_resolves_and_saving_leaves_the_original_alone(
                         request(f"api/contents/{path}?content=0")
         with pytest.raises(urllib.error.HTTPError, match="404"):
             request("api/contents/figures/no_such_figure.png?content=0")
-        assert request("files/figures/figure_1.png") == (PROJECT / "figures" / "figure_1.png").read_bytes()
+        shown = json.loads(request("api/contents/figures/figure_1.png"))["content"]
+        assert base64.b64decode(shown) == (PROJECT / "figures" / "figure_1.png").read_bytes()
 
         original = originals[0]
         before = original.read_bytes()

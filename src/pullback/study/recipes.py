@@ -39,9 +39,11 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "",
+        "02a7bc29c33872cb",
     ),
-    "solving": Recipe(runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py"), ""),
+    "solving": Recipe(
+        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py"), "74fd098a8f67b2df"
+    ),
 }  # fmt: skip
 
 
