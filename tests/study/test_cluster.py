@@ -158,8 +158,9 @@ class Cluster:
 
     def stop(self) -> None:
         for process in self._all:
-            for member in psutil.Process(process.pid).children(recursive=True):
-                member.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # a worker that a test has killed
+                for member in psutil.Process(process.pid).children(recursive=True):
+                    member.kill()
             process.kill()
             process.wait()
 
