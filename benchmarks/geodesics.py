@@ -136,8 +136,8 @@ def main() -> None:
     single = {}
     for first in ("auto", "straight"):
         single[first] = timed(lambda first=first: geodesic(fresh, a[:1], b[:1], first=first))[1]  # type: ignore[misc]
-    print(f"\none pair of a generator not seen before: {1e3 * single['auto']:.0f} ms, the second time from the straight "
-          f"line {1e3 * single['straight']:.0f} ms")
+    auto, straight = (1e3 * single[first] for first in ("auto", "straight"))
+    print(f"\none pair of a generator not seen before: {auto:.0f} ms; then from the straight line {straight:.0f} ms")
 
 
 if __name__ == "__main__":
