@@ -60,7 +60,7 @@ def test_a_workers_error_reaches_the_caller(build: Build) -> None:
 
 def test_what_was_finished_before_a_failure_is_kept_and_nothing_else(build: Build) -> None:
     paths = {path_of(spec, SETTINGS, data.data_hash(True)).name for spec in (VAE, GAN)}
-    assert {path.name for path in build.root.rglob("*") if path.is_file()} == paths
+    assert {path.name for path in build.root.rglob("*.safetensors")} == paths
 
 
 def test_progress_says_at_once_what_is_missing_and_in_the_end_what_was_kept(build: Build) -> None:
@@ -102,7 +102,7 @@ def test_an_interrupt_says_what_was_kept_and_no_worker_speaks(tmp_path: Path) ->
         "stopped: 1 of 2 models trained, classifier-2-2-tanh kept; run it again to go on"
     )
     assert errors.count("Traceback") == 1 and errors.endswith("KeyboardInterrupt\n")
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+    assert len(list((tmp_path / "checkpoints").glob("*.safetensors"))) == 1
 
 
 def test_the_whole_of_mnist_offers_the_smoke_profile_and_is_seen_to_first(

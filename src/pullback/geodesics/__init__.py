@@ -4,6 +4,8 @@ problem.py: `geodesic`, and which method to use when.
 curves.py: what every solver returns, and how its length and energy are measured.
 newton.py, spline.py, network.py, graph.py, georce.py, bvp.py, fixed_point.py, straight.py: a solver each, with its
     equation, criterion, cost, source, and when it fails.
+first_curves.py: where the default starts, so that it finds the shortest path and not the nearest geodesic.
+grid.py: the metric on a coarse or fine grid in the plane, and the shortest paths along it.
 line_search.py, descent.py: what several solvers share.
 shortest.py: `shortest_path`, the shortest path of all in the plane, with an error estimate.
 exponential.py, logarithm.py: from a start and a velocity to a curve, and back.
