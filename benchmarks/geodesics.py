@@ -44,7 +44,7 @@ def decoder() -> tuple[Trained, bool]:
     """The model, and whether it is of the committed sample only."""
     path = path_of(SPEC, settings := TrainingSettings(), data.data_hash(False))
     if path.exists():
-        return read(path, SPEC), False
+        return read(SPEC, settings, data.data_hash(False)), False
     settings = TrainingSettings(epochs=12, batch_size=250)
     return train(SPEC, settings, *data.load("train", sample=True), device="cpu", progress=lambda line: None), True
 
