@@ -1,4 +1,4 @@
-"""The companion of Ramirez (2020): data, models, training, records, claims and figures. The library knows nothing of it.
+"""The companion of Ramirez (2020): data, models, training, records, claims and figures.
 
 models/: one family a file, losses, and the catalogue of the study's models.
 records/: what is measured on a trained model: schema, measurement, reading.
@@ -8,7 +8,7 @@ plots/: drawing.
 
 data.py: MNIST, verified by hash. profiles.py, parameters.py: the sizes of a run, and what a caller may set.
 training.py: the one training loop. trained_models.py: loaded, carried over, or trained. progress.py: what it tells.
-checkpoints.py: files of trained models. former.py: those of the first format. recipes.py: versions behind cached results.
+checkpoints.py: files of trained models. former.py: files of the first format. recipes.py: versions behind results.
 notebook.py: what every notebook starts from. report.py: what the report prints.
 figures.py, provenance.py: figures with their sidecars, and the seals of what a run writes.
 sweep.py, cluster.py: five seeds of everything, here or on a Dask cluster. workers.py: processes side by side.
