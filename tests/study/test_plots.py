@@ -243,6 +243,23 @@ def test_share_lines_are_drawn_as_given(ax: Axes) -> None:
     }  # fmt: skip
 
 
+def test_every_solver_of_the_comparison_can_be_told_apart_and_looks_alike_in_all_figures(ax: Axes) -> None:
+    """There are more solvers than colours."""
+    names = [contestant.name for contestant in runs.CONTESTANTS]
+    assert len(names) > len(plots.CLASSES)
+    shares, looks = pd.DataFrame({name: [0.1, 0.5] for name in names}), []
+    for draw in (plots.performance_profile, plots.share_lines):
+        ax.clear()
+        draw(ax, shares)
+        looks.append([(line.get_color(), line.get_linestyle()) for line in ax.lines])
+        assert len(set(looks[-1])) == len(names)
+    assert looks[0] == looks[1]
+    ax.clear()
+    plots.share_against_time(ax, shares.iloc[0], pd.Series(1.0, names))
+    marks = [(line.get_color(), line.get_marker()) for line in ax.lines]
+    assert len(set(marks)) == len(names) and [c for c, _ in marks] == [c for c, _ in looks[0]]
+
+
 # ------------------------------------------------------------------------------------------------ the sweep
 
 

@@ -26,18 +26,25 @@ def ratio_boxes(ax: Axes, ratios: dict[str, NDArray[np.float64]]) -> None:
     ax.set_xlabel("length of the straight line over that of the geodesic")
 
 
+def _look(i: int) -> tuple[str, str, str]:
+    """Colour, dashes and mark of the i-th solver; where colours come again, dashes and mark are others."""
+    again, place = divmod(i, len(CLASSES))
+    return CLASSES[place], ("-", "--", ":")[again], "os^"[again]
+
+
 def performance_profile(ax: Axes, shares: pd.DataFrame) -> None:
     """One step line a column: the share of pairs within 1 + excess of the optimum, against the excess (the index)."""
     for i, (method, column) in enumerate(shares.items()):
-        style = ("-", "--", ":")[i // len(CLASSES)]
-        ax.step(shares.index, column, style, where="post", color=CLASSES[i % len(CLASSES)], lw=1.2, label=method)
+        colour, dashes, _ = _look(i)
+        ax.step(shares.index, column, dashes, where="post", color=colour, lw=1.2, label=method)
     ax.set(xscale="log", xlabel="length above the optimum, relative", ylabel="share of pairs", ylim=(-0.02, 1.02))
 
 
 def share_against_time(ax: Axes, shares: pd.Series, milliseconds: pd.Series) -> None:
-    """One dot a method, in the colours of `performance_profile`."""
+    """One mark a method, in the colours of `performance_profile`; a square where its line is dashed."""
     for i, (method, share) in enumerate(shares.items()):
-        ax.plot(milliseconds[method], share, "o", ms=5, color=CLASSES[i % len(CLASSES)], label=method)
+        colour, _, mark = _look(i)
+        ax.plot(milliseconds[method], share, mark, ms=5, color=colour, label=method)
     ax.set(xscale="log", xlabel="milliseconds a pair", ylabel="share of pairs solved", ylim=(-0.02, 1.02))
 
 
@@ -82,7 +89,8 @@ def intervals(ax: Axes, groups: dict[str, pd.DataFrame]) -> None:
 
 
 def share_lines(ax: Axes, shares: pd.DataFrame) -> None:
-    """One line a column: a share against the index, in the colours of `performance_profile`."""
+    """One line a column: a share against the index, in the colours and dashes of `performance_profile`."""
     for i, (method, column) in enumerate(shares.items()):
-        ax.plot(shares.index, column, "o-", ms=2.5, lw=1, color=CLASSES[i % len(CLASSES)], label=method)
+        colour, dashes, mark = _look(i)
+        ax.plot(shares.index, column, mark + dashes, ms=2.5, lw=1, color=colour, label=method)
     ax.set(ylabel="share of pairs not solved", ylim=(-0.02, 1.02))
