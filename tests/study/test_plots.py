@@ -22,6 +22,7 @@ from pullback.study import plots  # noqa: E402
 from pullback.study.claims.verdicts import evaluate  # noqa: E402
 from pullback.study.records import tables  # noqa: E402
 from pullback.study.records.measurement import RECORDED  # noqa: E402
+from pullback.study.solvers import runs  # noqa: E402
 
 BOX = ((-1.0, 3.0), (2.0, 4.0))
 
