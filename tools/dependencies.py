@@ -34,7 +34,7 @@ def imports(module: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], str | None,
 
 def imported(code: str, package: tuple[str, ...] = ()) -> tuple[tuple[tuple[str, ...], str | None, str], ...]:
     """(module, name or None, local name) of every import of the project in the code of a module of `package`."""
-    found = []
+    found: list[tuple[tuple[str, ...], str | None, str]] = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             found += [(tuple(alias.name.split(".")), None, alias.asname or alias.name) for alias in node.names]

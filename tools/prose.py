@@ -203,7 +203,8 @@ def premise(which: str) -> list[float]:
     not solved, to two digits."""
     cell = _cells("06_premise")["cell-47"]
     text = "".join(o.get("text", "") for o in cell.outputs).split("NOT CONVERGED")[0]
-    return [float(re.search(rf"{which} (-?[\d.]+)", line)[1]) for line in text.splitlines() if ": yes:" in line]
+    found = [re.findall(rf"{which} (-?[\d.]+)", line) for line in text.splitlines() if ": yes:" in line]
+    return [float(first) for first, *_ in found]
 
 
 def up(value: float, decimals: int = 1) -> float:

@@ -71,19 +71,19 @@ def figure(
         raise ValueError(f"there is no pair {pair} among {len(points)} curves")
     manifold = as_manifold(f)
     box = box or manifold.box or _about(points)
-    has_film = isinstance(manifold, Embedded)
+    embedded = manifold if isinstance(manifold, Embedded) else None  # a metric alone has no images to show
     (x0, x1), (y0, y1) = box
     height = 0.68 * WIDTH * min(max((y1 - y0) / (x1 - x0), 0.3), 3)
     with plt.rc_context({"font.size": 8, "axes.titlesize": 7, "xtick.labelsize": 7, "ytick.labelsize": 7}):
-        fig = plt.figure(figsize=(WIDTH, height + 0.5 + has_film * 1.2), layout="compressed")
-        rows = fig.add_gridspec(3, 1, height_ratios=(height + 0.4, 0.5, 0.5)) if has_film else fig.add_gridspec(1, 1)
+        fig = plt.figure(figsize=(WIDTH, height + (0.5 if embedded is None else 1.7)), layout="compressed")
+        rows = fig.add_gridspec(3, 1, height_ratios=(height + 0.4, 0.5, 0.5)) if embedded else fig.add_gridspec(1, 1)
         ax = fig.add_subplot(rows[0])
         fig.colorbar(heatmap(ax, latent_map(f, box, grid), quantity), ax=ax, label=LABELS[quantity], pad=0.02)
         curves(ax, points[:, [0, -1]], linestyle="--", linewidth=0.9)
         curves(ax, found.curve(torch.linspace(0, 1, 201, dtype=torch.float64)))
         ends(ax, points[:, 0], points[:, -1])
-        if has_film:
-            for row, (name, images) in enumerate(_films(manifold, found, pair, frames).items(), 1):
+        if embedded is not None:
+            for row, (name, images) in enumerate(_films(embedded, found, pair, frames).items(), 1):
                 strip = fig.add_subplot(rows[row])
                 film(strip, images, shape)
                 strip.set_title(name, pad=2)
@@ -108,7 +108,7 @@ def heatmap(
 def curves(ax: Axes, points: ArrayLike, **style: Any) -> LineCollection:
     """Latent curves (B, T, 2) as white lines with a dark edge, which can be seen on every colour; `style` is passed to
     matplotlib's LineCollection."""
-    style = {"color": "white", "linewidth": 1.4, "capstyle": "round"} | style
+    style = {"color": "white", "linewidth": 1.4, "capstyle": "round", **style}
     edge = patheffects.withStroke(linewidth=style["linewidth"] + 1, foreground="black")
     lines = LineCollection(list(np.asarray(points)), path_effects=[edge], **style)
     ax.add_collection(lines)
@@ -117,10 +117,8 @@ def curves(ax: Axes, points: ArrayLike, **style: Any) -> LineCollection:
 
 def ends(ax: Axes, start: ArrayLike, end: ArrayLike) -> list[PathCollection]:
     """Where curves start (B, 2), as discs, and where they end (B, 2), as squares."""
-    return [
-        ax.scatter(*np.asarray(z).T, s=18, marker=marker, color="white", edgecolor="black", linewidth=0.8, zorder=3)
-        for z, marker in ((start, "o"), (end, "s"))
-    ]
+    look: dict[str, Any] = {"s": 18, "color": "white", "edgecolor": "black", "linewidth": 0.8, "zorder": 3}
+    return [ax.scatter(*np.asarray(z).T, marker=marker, **look) for z, marker in ((start, "o"), (end, "s"))]
 
 
 def ellipses(ax: Axes, z: ArrayLike, metric: ArrayLike, size: float, **style: Any) -> PatchCollection:
@@ -131,8 +129,9 @@ def ellipses(ax: Axes, z: ArrayLike, metric: ArrayLike, size: float, **style: An
     widths = 2 * size / np.sqrt(values)
     angles = np.degrees(np.arctan2(vectors[:, 1, 0], vectors[:, 0, 0]))
     shapes = [Ellipse(p, *w, angle=a) for p, w, a in zip(np.asarray(z), widths, angles, strict=True)]
-    style = {"facecolor": "none", "edgecolor": "black", "linewidth": 0.8} | style
-    return ax.add_collection(PatchCollection(shapes, **style))
+    found = PatchCollection(shapes, **{"facecolor": "none", "edgecolor": "black", "linewidth": 0.8, **style})
+    ax.add_collection(found)
+    return found
 
 
 def film(

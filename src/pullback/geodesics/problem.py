@@ -159,9 +159,9 @@ def _resolved(manifold: Manifold, points: Tensor, found: Measured) -> Tensor:
         z = interpolate(points[doubtful], torch.linspace(0, 1, QUOTIENTS, dtype=torch.float64))
         z, step = z[:, 1:].flatten(0, 1), z.diff(dim=1).flatten(0, 1)
         step = STEP * (1 + z.norm(dim=1, keepdim=True)) * torch.nn.functional.normalize(step, dim=1)
-        ahead, behind = (manifold.in_parts(manifold.images, z + side * step) for side in (1, -1))
+        ahead, behind = (manifold.in_parts(manifold.track, z + side * step, step)[0] for side in (1, -1))
         moved = (ahead - behind).norm(dim=1)
-        said = 2 * manifold.in_parts(manifold.push, z, step).norm(dim=1)
+        said = 2 * manifold.in_parts(manifold.track, z, step)[1]
         moved, said = (a.nan_to_num(0).unflatten(0, (-1, QUOTIENTS - 1)).sum(1) for a in (moved, said))
         if (moved > (1 + HONEST) * said).any():
             raise ValueError(

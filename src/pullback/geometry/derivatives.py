@@ -152,7 +152,7 @@ class Derivatives:
         if self._forward and not recorded:
             try:
                 with _plain_kernels():
-                    pairs = [jvp(self, (z,), (v.contiguous(),)) for v in directions]  # type: ignore[misc]
+                    pairs = [jvp(self, (z,), (v.contiguous(),))[:2] for v in directions]
                 return torch.stack([_poisoned(tangent, y) for y, tangent in pairs])
             except RuntimeError:  # NotImplementedError is one: a layer without forward mode, or f fails altogether
                 tangents = self._attempt(self._reverse_tangents, z, directions)
@@ -284,7 +284,7 @@ def _plain_kernels() -> Iterator[None]:
     """Kernels with all derivatives: no fused attention, no fast path of transformers, no oneDNN recurrent layers."""
     fast, onednn = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled
     torch.backends.mha.set_fastpath_enabled(False)
-    torch.backends.mkldnn.enabled = False
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
     try:
         with sdpa_kernel([SDPBackend.MATH]):
             yield

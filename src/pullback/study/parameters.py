@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import torch
@@ -27,10 +26,9 @@ def whole(name: str, value: object, least: int, most: int) -> int:
 
 def real(name: str, value: object, least: float, most: float) -> float:
     """`value` if it is a finite number, no boolean, from `least` to `most`. Raises ValueError if it is not."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not least <= value <= most:
-        raise ValueError(f"{name} must be a number from {least:g} to {most:g}, got {_shown(value)}")
-    return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:  # not so for NaN
+        return value
+    raise ValueError(f"{name} must be a number from {least:g} to {most:g}, got {_shown(value)}")
 
 
 def seed(value: object) -> int:
@@ -53,6 +51,7 @@ def choose_device(name: object = "auto") -> torch.device:
 
 def _shown(value: object) -> str:
     """`value` as an error shows it: a number of a thousand digits would hide the rest."""
-    long = isinstance(value, int) and abs(value) >= 10**20
-    text = f"an integer of {value.bit_length()} bits" if long else repr(value)
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return f"an integer of {value.bit_length()} bits"
+    text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

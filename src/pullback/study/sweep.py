@@ -37,7 +37,7 @@ from .records.items import Item, items, whole
 from .records.measurement import measure_model
 from .records.schema import SCHEMA, Provenance, Record
 from .trained_models import available, train_or_load
-from .training import TrainingSettings, train
+from .training import Epoch, TrainingSettings, train
 from .workers import job_count, say, side_by_side
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")  # that decide a result
@@ -140,8 +140,12 @@ def train_item(task: Work, progress: Callable[[str], None]) -> bytes:
     name = item.name(task.profile)
     started = time.perf_counter()
     images, labels = training_set(task.profile, item)
-    trained = train(item.spec, chosen, images, labels, device="cpu",
-                    progress=lambda epoch: epoch.milestone and progress(f"{name:<34} {epoch}"))
+
+    def tell(epoch: Epoch) -> None:
+        if epoch.milestone:
+            progress(f"{name:<34} {epoch}")
+
+    trained = train(item.spec, chosen, images, labels, device="cpu", progress=tell)
     return checkpoints.encode(trained, chosen, data_of(task.profile, item), {
         "device": "cpu",
         "threads": 1,

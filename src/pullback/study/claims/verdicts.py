@@ -20,7 +20,7 @@ from ..errors import RecordError
 from ..paths import write_atomically
 from ..provenance import SEAL, seal
 from ..records.items import SEEDS
-from ..records.schema import Record
+from ..records.schema import Numbers, Record
 from .catalogue import CLAIMS, Claim, Part
 from .effects import Seed
 
@@ -32,14 +32,15 @@ FLOOR = 0.02  # least half-width of a band, relative to the effect or absolute: 
 
 def by_seed(records: Iterable[Record]) -> dict[int, Seed]:
     """The numbers of each seed, in order."""
-    found: dict[int, Seed] = {}
+    whole: dict[int, dict[str, Numbers]] = {}
+    parts: dict[int, dict[tuple[str, int], Numbers]] = {}
     for r in records:
-        seed = found.setdefault(r.item.seed, Seed({}, {}))
+        own, others = whole.setdefault(r.item.seed, {}), parts.setdefault(r.item.seed, {})
         if r.whole:
-            seed.whole[r.item.model] = r.numbers
+            own[r.item.model] = r.numbers
         else:
-            seed.parts[r.item.model, r.item.images] = r.numbers
-    return {seed: found[seed] for seed in sorted(found)}
+            others[r.item.model, r.item.images] = r.numbers
+    return {seed: Seed(whole[seed], parts[seed]) for seed in sorted(whole)}
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -254,7 +254,7 @@ def decode(kind: Any, value: Any, where: str = "") -> Any:
         within = {name: f"{where}.{name}".lstrip(".") for name in (*kinds, *value)}
         for name in kinds.keys() ^ value.keys():
             raise ValueError(f"{within[name]} is {'missing' if name in kinds else 'no field of a record'}")
-        return kind(**{name: decode(inner, value[name], within[name]) for name, inner in kinds.items()})
+        return kind(**{name: decode(inner, value[name], within[name]) for name, inner in kinds.items()})  # type: ignore[operator]
     _expect(isinstance(value, bool) == (kind is bool), where, value, f"a {kind.__name__}")
     if kind is float:
         _expect(isinstance(value, int | float) and math.isfinite(value), where, value, "a finite number")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..claims.verdicts import interval
 from ..models.catalogue import STUDY
@@ -167,10 +167,10 @@ def at_equal_distance(records: Records) -> pd.Series:
     for r, pairs in _measured(records):
         if family(r.item.model) == PRINTED_GAN or pairs.scored.sum() < FEWEST_PAIRS:
             continue
-        outcomes = {"iterations of newton": pairs.methods["newton"].iterations}
+        outcomes: dict[str, ArrayLike] = {"iterations of newton": pairs.methods["newton"].iterations}
         outcomes |= {f"not solved by {m}": ~pairs.solved(m) for m in ("newton", "cubic spline", "fixed point")}
         columns = (pairs.optimum.log_cond_highest, pairs.latent_distance, *outcomes.values())
-        numbers = np.column_stack(columns)[pairs.scored]
+        numbers = np.column_stack([np.asarray(column) for column in columns])[pairs.scored]
         correlations = rank_correlations(numbers[~np.isnan(numbers).any(1)])
         rows += [(r.item.seed, outcome, _partial(correlations, i)) for i, outcome in enumerate(outcomes, start=2)]
     found = pd.DataFrame(rows, columns=["seed", "outcome", "partial rank correlation"]).dropna()
