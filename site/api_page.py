@@ -1,0 +1,66 @@
+"""The reference of the library's public names, made from their docstrings, under the table of solvers."""
+
+from __future__ import annotations
+
+import inspect
+
+import pullback
+from pullback import show
+
+HEAD = """# The functions
+
+A generator is a callable from latent points (n, k) to data (n, ...), a decoder in eval mode for example. Everything here
+works for any of them, and for any `Manifold`. Lengths are in pixel units, the Euclidean norm of the flattened images;
+points and velocities are in latent units.
+
+## Which solver, when
+
+`geodesic(f, start, end, method=...)` takes these, and [methods](methods.md) says more.
+
+```{include} methods.md
+:start-after: "<!-- solvers -->"
+:end-before: "<!-- end of solvers -->"
+```
+"""
+GROUPS = {"geodesics": "Geodesics", "geometry": "Metrics and maps"}  # subpackages of the library
+
+
+def page() -> str:
+    """The reference as markdown: an overview of each group of names, then each name."""
+    text = HEAD
+    for package, title in GROUPS.items():
+        names = [name for name in pullback.__all__ if getattr(pullback, name).__module__.split(".")[1] == package]
+        text += _group(title, "pullback", names)
+    drawing = [name for name, value in vars(show).items() if _defined(value, show.__name__) and name[0] != "_"]
+    return text + _group("Pictures", "pullback.show", drawing, "`pullback.show` needs matplotlib.\n")
+
+
+def _defined(value: object, module: str) -> bool:
+    return inspect.isfunction(value) and value.__module__ == module
+
+
+def _group(title: str, module: str, names: list[str], note: str = "") -> str:
+    table = "\n".join(f"   {name}" for name in names)
+    each = "\n\n".join(_directive(module, name) for name in names)
+    return f"""
+## {title}
+
+{note}
+```{{eval-rst}}
+.. currentmodule:: {module}
+
+.. autosummary::
+   :nosignatures:
+
+{table}
+
+{each}
+```
+"""
+
+
+def _directive(module: str, name: str) -> str:
+    value = getattr(show if module == "pullback.show" else pullback, name)
+    if inspect.isclass(value):
+        return f".. autoclass:: {name}\n   :members:\n   :exclude-members: __new__, __init__"
+    return f".. autofunction:: {name}"
