@@ -40,7 +40,7 @@ RUN = '$(shell $(ENVIRONMENT) python)'
 STAMPS := $(BUILD)/$(PROFILE)/stamps
 RECORDS := $(if $(filter paper,$(PROFILE)),results,$(BUILD)/$(PROFILE)/results)/records
 
-.PHONY: help figures seeds scheduler worker verify test lab bench lint clean environment
+.PHONY: help figures seeds scheduler worker verify test lab site bench lint clean environment
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -71,11 +71,14 @@ test: environment  ## unit tests, then the smoke notebooks, then each of them ag
 lab: environment  ## open working copies of the notebooks in JupyterLab; LAB_OPTIONS are passed on
 	@$(RUN) tools/lab.py $(LAB_OPTIONS)
 
+site: environment  ## build the pages to read, look up and play in build/site, without a network; and pictures of them
+	@$(RUN) site/make_site.py
+
 bench: environment  ## time maps, training, geodesics and the sweep against the usual ways
 	@set -e; for script in benchmarks/*.py; do $(RUN) "$$script"; done
 
 lint: environment  ## check style and types
-	$(RUN) -m ruff check src tools tests benchmarks
+	$(RUN) -m ruff check src tools tests benchmarks site docs
 	$(RUN) -m mypy
 
 clean:  ## remove build/paper, build/smoke and caches; checkpoints, data, figures, working copies and .venv stay
@@ -84,7 +87,7 @@ clean:  ## remove build/paper, build/smoke and caches; checkpoints, data, figure
 	    elif [ -e "$$folder" ]; then echo "$$folder stays: it has no file $(MARK), so the project did not make it" >&2; fi; \
 	done
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find src tests tools benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name '*.failed.ipynb' -exec rm -f {} +
+	find src tests tools benchmarks notebooks site -name __pycache__ -prune -exec rm -rf {} + -o -name '*.failed.ipynb' -exec rm -f {} +
 
 environment:
 	@$(ENVIRONMENT) create

@@ -20,6 +20,7 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_render_markdown_format = "myst"
 
 autosummary_generate = False
 autodoc_member_order = "bysource"
@@ -37,8 +38,8 @@ mathjax_path = "mathjax/tex-svg.js"
 
 
 def as_rst(app, what, name, obj, options, lines):
-    """Docstrings are plain text: no sign outside of backticks is markup. An entry "name : what it is" becomes an item of
-    a list, and the heading of a list stands in bold."""
+    """Docstrings are plain text: no sign outside of backticks is markup. An entry "name : what it is" becomes an item
+    of a list, and the heading of a list stands in bold."""
     text, inside = [], False
     for line in lines:
         pieces = re.split(r"(`[^`]*`)", line)
@@ -57,5 +58,11 @@ def as_rst(app, what, name, obj, options, lines):
     lines[:] = text
 
 
+def is_told_already(app, what, name, obj, skip, options):
+    """The fields of a named tuple stand in its docstring."""
+    return True if (getattr(obj, "__doc__", "") or "").startswith("Alias for field number") else None
+
+
 def setup(app):
+    app.connect("autodoc-skip-member", is_told_already)
     app.connect("autodoc-process-docstring", as_rst)

@@ -9,9 +9,9 @@ from pullback import show
 
 HEAD = """# The functions
 
-A generator is a callable from latent points (n, k) to data (n, ...), a decoder in eval mode for example. Everything here
-works for any of them, and for any `Manifold`. Lengths are in pixel units, the Euclidean norm of the flattened images;
-points and velocities are in latent units.
+A generator is a callable from latent points (n, k) to data (n, ...), a decoder in eval mode for example. All functions
+take any of them, and any `Manifold`. Lengths are in pixel units, the Euclidean norm of the flattened images. Points and
+velocities are in latent units.
 
 ## Which solver, when
 

@@ -126,18 +126,17 @@ def _statement(study: Study, claim: dict[str, Any]) -> str:
     sidecar = study.sidecar(claim["figure"])
     return f"""<div class="row"><div class="said"><p>{escape(claim["statement"])}</p>
 <p class="where">{escape(claim["where"])}</p></div>
-<div class="found"><p>{badge(claim["verdict"])} {found(claim)}</p>
+<div class="found"><p>{badge(claim["verdict"])} {found(claim)}
 <p class="where"><a href="scorecard.html#{claim["id"]}">{claim["id"]}</a> · \
 <a href="gallery.html#{sidecar["figure"]}">figure</a></p></div></div>
 """
 
 
 def found(claim: dict[str, Any]) -> str:
-    """What was found, in a sentence or two."""
+    """What was found: what was measured, and each part with its effect, interval and threshold."""
     measure = claim["measure"].split(";")[0]
     told = f"{escape(measure[0].upper() + measure[1:])}. "
     if claim["reason"]:
         told += f"{escape(claim['reason'][0].upper() + claim['reason'][1:])}. "
-    shown = "; ".join(f"{escape(p['label'])} {with_interval(p)}, must be {threshold(p)}" for p in claim["parts"][:3])
-    more = len(claim["parts"]) - 3
-    return told + shown + (f"; and {more} more." if more > 0 else ".")
+    items = [f"{escape(p['label'])}: {with_interval(p)}, must be {threshold(p)}" for p in claim["parts"]]
+    return f"{told}</p><ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"

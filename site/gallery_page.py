@@ -41,7 +41,7 @@ def _entry(study: Study, name: str, sidecar: dict[str, Any]) -> str:
     width, height = study.size(name)
     caption = escape(sidecar["caption"])
     links = [f'<a href="notebooks/{sidecar["notebook"]}.html#cell-{sidecar["cell"]}">the cell</a>']
-    links += [f'<a href="{source_page(path)}#L-{line}">{escape(what)}</a>' for what, path, line in drawn_by(study, name)]
+    links += [f'<a href="{source_page(path)}#L-{line}">{what}</a>' for what, path, line in drawn_by(study, name)]
     links += [f'<a href="figures/{name}.pdf">PDF</a>', f'<a href="figures/{name}.json">sidecar</a>']
     return f"""<figure class="entry" id="{name}">
 <a href="figures/{name}.png"><img src="figures/{name}.png" alt="{caption.rstrip(".")}" loading="lazy" \
@@ -104,14 +104,17 @@ def _values(value: Any) -> str:
             for key, row in value.items():
                 cells = "".join(f"<td>{_text(row.get(c, ''))}</td>" for c in columns)
                 body += f"<tr><th>{escape(key)}</th>{cells}</tr>"
-            return f'<div class="wide"><table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        body = "".join(f"<tr><th>{escape(key)}</th><td>{_values(row)}</td></tr>" for key, row in value.items())
-        return f'<div class="wide"><table><tbody>{body}</tbody></table></div>'
+            return _table(f"<thead><tr><th></th>{head}</tr></thead>", body)
+        return _table("", "".join(f"<tr><th>{escape(k)}</th><td>{_values(v)}</td></tr>" for k, v in value.items()))
     if isinstance(value, list):
         if len(value) > 20:
             return f"{len(value)} values, in the sidecar"
         return "[" + ", ".join(map(_values, value)) + "]"
     return _text(value)
+
+
+def _table(head: str, body: str) -> str:
+    return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
 
 
 def _text(value: Any) -> str:

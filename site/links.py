@@ -1,4 +1,4 @@
-"""Links: from the project's files to the site's pages when pages are written, and none that leads nowhere once built."""
+"""Links: from files of the project to pages of the site, and, once it is built, none that leads nowhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 LINK = re.compile(r"(`+)(?:.|\n)+?\1|(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 ELSEWHERE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//")
-FETCHED = {("img", "src"), ("script", "src"), ("link", "href"), ("source", "src"), ("iframe", "src"), ("object", "data")}
+FETCHED = {("img", "src"), ("script", "src"), ("link", "href"), ("source", "src"), ("iframe", "src")}
 IN_STYLE = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
 
 
@@ -20,10 +20,10 @@ class BrokenLink(ValueError):
 
 
 def relink(text: str, file: str, target: Callable[[str], str | None]) -> str:
-    """Markdown with the relative links of `file`, a path in the project, led elsewhere: `target` says where the project's
-    path leads on the site, None if nowhere. What `target` returns is written in place of the link's address; a text
-    that starts with < replaces the link as a whole, its words put in place of {}. Links in code are left alone. Raises
-    BrokenLink, naming file and link."""
+    """Markdown with the relative links of `file`, a path in the project, led elsewhere. `target` says where a path
+    leads on the site, None if nowhere. What it returns takes the place of the link's address; a text that starts with <
+    takes that of the whole link, with the link's words in place of {}. Links in code are left alone. Raises BrokenLink,
+    naming file and link."""
 
     def replaced(match: re.Match[str]) -> str:
         code, image, words, address = match.groups()

@@ -36,10 +36,6 @@ def _picture(browser: Browser, path: Path, to: Path, width: int, scheme: str) ->
     found: list[str] = []
     page.on("pageerror", lambda error: found.append(f"{to.stem}: {error}"))
     page.on("requestfailed", lambda request: found.append(f"{to.stem}: {request.url} cannot be loaded"))
-    page.on(
-        "request",
-        lambda r: found.append(f"{to.stem} asks for {r.url}") if not r.url.startswith(("file:", "data:", "blob:")) else None,
-    )
     page.goto(path.as_uri(), wait_until="load")
     page.wait_for_timeout(300)
     wide = page.evaluate("document.documentElement.scrollWidth")

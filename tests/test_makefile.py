@@ -34,7 +34,8 @@ def planned(profile: str, build: Path) -> list[str]:
 
 def test_help_is_the_default_and_has_one_line_a_target(tmp_path: Path) -> None:
     lines = make(folder=tmp_path).stdout.splitlines()
-    targets = ["help", "figures", "seeds", "scheduler", "worker", "verify", "test", "lab", "bench", "lint", "clean"]
+    targets = ["help", "figures", "seeds", "scheduler", "worker", "verify", "test", "lab", "site", "bench",
+               "lint", "clean"]
     assert [line.split()[:2] for line in lines] == [["make", target] for target in targets]
 
 
@@ -73,7 +74,7 @@ def test_a_checkout_whose_path_make_cannot_hold_is_refused(name: str, tmp_path: 
 def checkout(tmp_path: Path) -> Path:
     """The Makefile alone, so that nothing of the real checkout can be removed."""
     folder = tmp_path / "checkout"
-    for name in ("src", "tests", "tools", "benchmarks", "notebooks"):
+    for name in ("src", "tests", "tools", "benchmarks", "notebooks", "site"):
         (folder / name).mkdir(parents=True)
     shutil.copy(PROJECT / "Makefile", folder)
     return folder

@@ -35,6 +35,19 @@ def imported(code: str, package: tuple[str, ...]) -> set[str]:
     return found
 
 
+def named(code: str) -> set[str]:
+    """Full names of the modules that code has imported by their names: Sphinx's extensions and theme, and what
+    `find_spec` looks for."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Assign) and {"extensions", "html_theme"} & {getattr(t, "id", "") for t in node.targets}:
+            value = ast.literal_eval(node.value)
+            found |= {value} if isinstance(value, str) else set(value)
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "find_spec":
+            found |= {ast.literal_eval(argument) for argument in node.args}
+    return found
+
+
 def outside(code: str, package: tuple[str, ...], allowed: tuple[str, ...]) -> set[str]:
     """What of these imports is neither of `allowed`, nor Python's own, nor the library's."""
     names = imported(code, package)
@@ -91,14 +104,22 @@ def canonical(requirement: str) -> str:
 
 def test_everything_declared_is_used_and_everything_used_is_declared() -> None:
     declared = {canonical(text) for text in sum(DECLARED["optional-dependencies"].values(), DECLARED["dependencies"])}
-    files = [path for folder in ("src", "tools", "tests") for path in (PROJECT / folder).rglob("*.py")]
+    folders = ("src", "tools", "tests", "site", "docs")
+    files = [path for folder in folders for path in (PROJECT / folder).rglob("*.py")]
     inside = ("pullback", "own", "own", "own")  # deep enough for any relative import
-    names = {name.partition(".")[0] for path in files for name in imported(path.read_text(), inside)}
+    codes = [path.read_text() for path in files]
+    full = {name for code in codes for name in imported(code, inside) | named(code)}
+    names = {name.partition(".")[0] for name in full}
     own = {"pullback", *(path.stem for path in files if "pullback" not in path.parts)}
     used = {canonical(name) for name in names - own - sys.stdlib_module_names}
-    indirect = {"yaml", "traitlets", "ipython", "dask", "psutil"}  # of packages that are declared
+    indirect = {"yaml", "traitlets", "ipython", "dask", "psutil", "pygments"}  # of packages that are declared
     assert declared - BY_COMMAND <= used
     assert used - indirect <= declared
+
+
+def test_what_is_imported_by_its_name_is_found() -> None:
+    code = 'extensions = ["myst_nb", "sphinx.ext.mathjax"]\nhtml_theme = "furo"\nutil.find_spec("a-b")\nx = "pandas"'
+    assert named(code) == {"myst_nb", "sphinx.ext.mathjax", "furo", "a-b"}
 
 
 def test_the_library_alone_is_installed_by_default() -> None:
