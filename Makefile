@@ -4,6 +4,8 @@
 PYTHON ?= python3
 PROFILE ?= paper
 PROFILES := paper smoke
+WEIGHTS ?= train
+MODES := train published
 
 # What make splits or expands, and what a shell does inside quotes, can stand in no name that make works with.
 empty :=
@@ -21,6 +23,9 @@ refuse = $(if $(call unusable,$(2)),$(error $(1) is '$(2)'; make cannot work wit
 ifneq ($(call blank,$(value PROFILE))$(words $(value PROFILE)) $(filter $(PROFILES),$(value PROFILE)),1 $(value PROFILE))
 $(error unknown PROFILE '$(value PROFILE)'; the profiles are: $(PROFILES))
 endif
+ifneq ($(call blank,$(value WEIGHTS))$(words $(value WEIGHTS)) $(filter $(MODES),$(value WEIGHTS)),1 $(value WEIGHTS))
+$(error unknown WEIGHTS '$(value WEIGHTS)'; valid are: $(MODES))
+endif
 $(foreach name,PULLBACK_BUILD PULLBACK_JOBS PYTHON,$(call refuse,$(name),$(value $(name))))
 $(call refuse,the folder of this checkout,$(value CURDIR))
 
@@ -37,7 +42,7 @@ NOTEBOOKS := 00_one_geodesic $(TRAINING) $(STUDY) 07_summary
 export PYTHONPATH := $(CURDIR)/src
 ENVIRONMENT := $(PYTHON) tools/environment.py
 RUN = '$(shell $(ENVIRONMENT) python)'
-STAMPS := $(BUILD)/$(PROFILE)/stamps
+STAMPS := $(BUILD)/$(PROFILE)/stamps$(if $(filter published,$(WEIGHTS)),-published)
 RECORDS := $(if $(filter paper,$(PROFILE)),results,$(BUILD)/$(PROFILE)/results)/records
 
 .PHONY: help figures seeds scheduler worker verify test lab site bench lint clean environment
@@ -45,8 +50,8 @@ RECORDS := $(if $(filter paper,$(PROFILE)),results,$(BUILD)/$(PROFILE)/results)/
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
-figures: $(NOTEBOOKS:%=$(STAMPS)/%.done)  ## run the notebooks and make every figure; PROFILE=smoke: a small version, in minutes
-	@$(RUN) tools/run_notebook.py --profile $(PROFILE)
+figures: $(NOTEBOOKS:%=$(STAMPS)/%.done)  ## run the notebooks and make every figure; PROFILE=smoke: a small version; WEIGHTS=published: without training
+	@$(RUN) tools/run_notebook.py --profile $(PROFILE) --weights $(WEIGHTS)
 
 seeds: environment  ## train and measure all models with five seeds, for the claims; SCHEDULER=tcp://host:port: on a Dask cluster
 	@$(RUN) -m pullback.study.sweep --profile $(PROFILE)
@@ -57,8 +62,9 @@ scheduler: environment  ## start a Dask scheduler for the sweep, on the loopback
 worker: environment  ## start one Dask worker a processor for the scheduler at SCHEDULER; LISTEN=address as above
 	@$(RUN) -m pullback.study.cluster worker
 
-verify: environment  ## say which of a run's claims lie outside the bands of results/reference.json
+verify: environment  ## compare a run with the committed one: claims with bands, trained weights bit for bit
 	@$(RUN) -m pullback.study.claims.verify
+	@$(RUN) -m pullback.study.publish compare
 
 test: environment  ## unit tests, then the smoke notebooks, then each of them again, text and figures' numbers compared
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(JOBS) --dist worksteal
@@ -93,7 +99,7 @@ environment:
 	@$(ENVIRONMENT) create
 
 $(STAMPS)/%.done: notebooks/%.ipynb tools/run_notebook.py | environment
-	@$(RUN) tools/run_notebook.py $* --profile $(PROFILE)
+	@$(RUN) tools/run_notebook.py $* --profile $(PROFILE) --weights $(WEIGHTS)
 
 # The code that each notebook depends on: words such as 01_train_vae=src/pullback/study/training.py.
 ifneq ($(filter figures %.done,$(MAKECMDGOALS)),)

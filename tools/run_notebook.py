@@ -1,7 +1,8 @@
 """Runs a notebook as one step of the study: refused before it starts if it cannot succeed, moved into place only
 when it has.
 
-From a shell, `tools/run_notebook.py NAME --profile PROFILE` runs notebooks/NAME.ipynb. In the
+From a shell, `tools/run_notebook.py NAME --profile PROFILE` runs notebooks/NAME.ipynb, with models that are trained on
+this machine unless --weights published is given. In the
 `paper` profile the executed notebook replaces its source, so that what stands in notebooks/ is the study as run;
 any other profile, and any run with `-p key=value`, writes under the build folder.
 """
@@ -14,6 +15,7 @@ import errno
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import signal
@@ -31,6 +33,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from pullback.study import published
 from pullback.study.errors import NotebookError
 from pullback.study.paths import PROJECT, build_root, make_folder, write_atomically
 from pullback.study.profiles import PROFILES, Profile, check_parameters, get_profile
@@ -247,7 +250,9 @@ def times_table(profile: Profile) -> str:
 
 
 def _stamp(profile: Profile, name: str) -> Path:
-    return build_root() / profile.name / "stamps" / f"{name}.done"
+    """The mark of a finished run; runs with published models have marks of their own."""
+    folder = "stamps-published" if published.wanted() else "stamps"
+    return build_root() / profile.name / folder / f"{name}.done"
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -282,7 +287,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", nargs="?", help="notebook, without .ipynb; without a name, the times are printed")
     parser.add_argument("--profile", default="paper", help=f"one of: {', '.join(PROFILES)}")
     parser.add_argument("-p", dest="parameters", type=_assignment, action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--weights", choices=published.MODES, default="train", help="published: take those of weights/")
     options = parser.parse_args(arguments)
+    os.environ[published.SWITCH] = options.weights  # which the kernel inherits
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that kernel and scratch folder end with us
     try:
         profile = get_profile(options.profile)

@@ -102,13 +102,15 @@ def read_bytes(path: Path, remedy: str) -> bytes:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error}). {remedy}") from error
 
 
-def decode(content: bytes, spec: ModelSpec, settings: TrainingSettings, data_hash: str, where: str) -> Trained:
+def decode(
+    content: bytes, spec: ModelSpec, settings: TrainingSettings, data_hash: str, where: str, remedy: str = ""
+) -> Trained:
     """The model that `encode` made into `content`, in eval mode; `where` names the content in errors.
 
-    Raises CheckpointError, saying what to do, if the content is not whole or is not of this specification, these
-    settings and data, and today's recipe.
+    Raises CheckpointError, saying what to do (`remedy`; by default, to train again), if the content is not whole or is
+    not of this specification, these settings and data, and today's recipe.
     """
-    remedy = remedy_for(spec)
+    remedy = remedy or remedy_for(spec)
     weights, metadata = parts(content, where, remedy)
     wanted = {"recipe": str(training.RECIPE), "data": data_hash, **plain(spec), **plain(settings)}
     try:

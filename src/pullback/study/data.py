@@ -69,6 +69,11 @@ def load(split: str, sample: bool = False, root: Path | None = None) -> tuple[to
     return images.flatten(1).float().div_(255), labels
 
 
+def is_there() -> bool:
+    """Whether the four files lie under `data_root()`. Raises DataError for what is in a file's place and is no file."""
+    return all(_is_there(data_root() / "MNIST" / "raw" / name) for name in SHA256)
+
+
 def data_hash(sample: bool) -> str:
     """Sixteen hexadecimal digits that name what `load` returns; they follow from the verified SHA-256s."""
     whole = SAMPLE_SHA256 if sample else " ".join(SHA256.values())

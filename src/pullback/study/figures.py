@@ -34,7 +34,7 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of dates, whi
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
 DPI = 200  # of the PNG, and of what is rasterised in the PDF
-WRITTEN_BY_A_RUN = ("figures", "notebooks", "results")  # changes there do not make the tree dirty
+WRITTEN_BY_A_RUN = ("figures", "notebooks", "results", "weights")  # changes there do not make the tree dirty
 
 
 def save(

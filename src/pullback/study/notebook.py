@@ -5,32 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..geometry.inversion import invert
-from . import data, figures
+from . import data, figures, latent_points, published
 from .checkpoints import digest, key
+from .latent_points import Pairs, Points
 from .models import ModelSpec
 from .profiles import check_parameters
-from .records.quantities import GAN_BOX, Box, percentile_box
+from .records.quantities import Box
 from .trained_models import train_or_load
 from .training import Trained, TrainingSettings, train
 
 CLASSIFIER_EPOCHS = 10
-
-
-class Pairs(NamedTuple):
-    """Pairs of test images (B, 2) by index, their latent points (B, k), and for a GAN each image's distance (2B,), in
-    pixel units, to that of its latent point."""
-
-    images: Tensor
-    start: Tensor
-    end: Tensor
-    residual: Tensor | None
 
 
 class Study:
@@ -53,16 +43,26 @@ class Study:
         return TrainingSettings(epochs=epochs, batch_size=self.profile.batch_size, seed=self.seed)
 
     def images(self, split: str = "test") -> tuple[Tensor, Tensor]:
-        """Images (n, 784) in [0, 1] and labels (n,) of this profile's data; `split` is train or test."""
+        """Images (n, 784) in [0, 1] and labels (n,) of this profile's data; `split` is train or test.
+
+        Where MNIST is not on this machine, the test images are the published ones.
+        """
+        if split == "test" and not self.profile.sample and not data.is_there():
+            if held := published.test_images():
+                return held
         return data.load(split, sample=self.profile.sample)
 
     def models(self, specs: Iterable[ModelSpec], progress: Callable[[str], None] = print) -> dict[str, Trained]:
-        """The models of `specs`, which share their settings, by name: loaded, or trained where no checkpoint is."""
+        """The models of `specs`, which share their settings, by name: the published ones where they fit (`published`),
+        the others loaded, or trained where no checkpoint is."""
         specs = tuple(specs)
         if len(shared := {self.settings(spec) for spec in specs}) != 1:
             raise ValueError(f"one call trains models of one setting; got {len(shared)}: ask for the classifier apart")
         (settings,) = shared
-        return train_or_load(specs, settings, sample=self.profile.sample, device=self.device, progress=progress)
+        found = published.models(specs, settings, data.data_hash(self.profile.sample), progress)
+        if rest := [spec for spec in specs if spec.name not in found]:
+            found |= train_or_load(rest, settings, sample=self.profile.sample, device=self.device, progress=progress)
+        return {spec.name: found[spec.name] for spec in specs}
 
     def short_training(self, spec: ModelSpec, images: Tensor, labels: Tensor, **changes: Any) -> Trained:
         """`spec` trained on images (n, 784) for this profile's few epochs, silently, not saved, and on one thread,
@@ -76,14 +76,19 @@ class Study:
             torch.set_num_threads(threads)
 
     @torch.no_grad()
-    def codes(self, trained: Trained, split: str = "train") -> tuple[Tensor, Tensor]:
-        """Encoded images (n, k) of a VAE or DAE, and their labels (n,)."""
+    def codes(self, trained: Trained, split: str = "train", first: int | None = None) -> tuple[Tensor, Tensor]:
+        """Encoded images (n, k) of a VAE or DAE, and their labels (n,): of all images of `split`, or of the first."""
+        if split == "train" and first is not None and (kept := self._published_points(trained)):
+            if kept.codes is not None and kept.labels is not None and len(kept.codes) >= first:
+                return kept.codes[:first], kept.labels[:first]
         images, labels = self.images(split)
-        return trained.model.encode(images), labels
+        return trained.model.encode(images)[:first], labels[:first]
 
     def box(self, trained: Trained) -> Box:
         """Where the report maps a model: the 1 to 99 % range of its encoded training data, [-3, 3]^2 for a GAN."""
-        return GAN_BOX if trained.spec.family == "gan" else percentile_box(self.codes(trained)[0])
+        if kept := self._published_points(trained):
+            return kept.box
+        return latent_points.box_of(trained, None if trained.spec.family == "gan" else self.images("train")[0])
 
     @torch.no_grad()
     def decoded_grid(self, trained: Trained, side: int = 15) -> tuple[Tensor, Box]:
@@ -104,16 +109,12 @@ class Study:
 
     def pairs(self, trained: Trained) -> Pairs:
         """End points for geodesics: codes of random test images, the same for every model; inversions for a GAN."""
-        images, _ = self.images("test")
-        index = torch.randperm(len(images), generator=self.generator())[: 2 * self.profile.pairs].reshape(-1, 2)
-        chosen = images[index.flatten()]
-        if trained.spec.family == "gan":
-            codes, residual = invert(trained.model.generator, chosen, GAN_BOX)
-        else:
-            with torch.no_grad():
-                codes, residual = trained.model.encode(chosen), None
-        start, end = codes.reshape(len(index), 2, -1).unbind(1)
-        return Pairs(index, start, end, residual)
+        if kept := self._published_points(trained):
+            return kept.pairs
+        return latent_points.pairs_of(trained, self.images("test")[0], self.profile.pairs, self.generator())
+
+    def _published_points(self, trained: Trained) -> Points | None:
+        return published.points(trained, data.data_hash(self.profile.sample), self.profile.pairs, self.seed)
 
     def generator(self) -> torch.Generator:
         """A fresh source of random numbers, the same at every call."""
@@ -136,7 +137,7 @@ class Study:
             profile=self.profile,
             notebook=self.notebook,
             numbers=numbers,
-            parameters={"profile": self.profile.name, "device": self.device},
+            parameters={"profile": self.profile.name, "device": self.device, "weights": published.mode()},
             seed=self.seed,
             checkpoints={m.spec.name: self._identity(m) for m in models},
             wall_time=round(time.perf_counter() - self._started, 2),

@@ -18,7 +18,7 @@ import tokenize
 from pathlib import Path
 from typing import NamedTuple
 
-from . import training
+from . import latent_points, training
 from .records import measurement
 from .solvers import runs
 
@@ -39,11 +39,12 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "48dbce3c84a35892",
+        "5c038d132e848704",
     ),
     "solving": Recipe(
-        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py"), "1901c6ef63183131"
+        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py"), "f9ffcc0c78437b60"
     ),
+    "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 Every result is a file under the build folder. Its key is made of all that decides it: the version of this recipe, the
 manifold, the end points, the solver and its settings. A file holds its key and is refused under another name. An
-interrupted comparison continues, and a second one loads.
+interrupted comparison continues, and a second one loads. Results on published models are published too, by their keys.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ...geodesics import Geodesics, ShortestPaths, geodesic, shortest_path
 from ...geometry import Box, Generator, Manifold
+from .. import published
 from ..checkpoints import digest
 from ..errors import CheckpointError
 from ..notebook import Pairs, Study
@@ -139,7 +140,7 @@ def problem(study: Study, trained: Trained, pairs: Pairs) -> Problem:
     if trained.spec.family == "gan":
         codes = torch.randn(study.profile.codes, pairs.start.shape[1], generator=study.generator())
     else:
-        codes = study.codes(trained)[0][: study.profile.codes]
+        codes = study.codes(trained, first=study.profile.codes)[0]
     identity = json.dumps(asdict(trained.spec), sort_keys=True)
     return Problem(trained.model.generator, pairs.start, pairs.end, study.box(trained), codes, identity)
 
@@ -165,14 +166,7 @@ def compare(
     Each solver gets a model's pairs as one batch, on one thread. As many run side by side as there are processors
     (PULLBACK_JOBS overrides), so times are those of a machine at work.
     """
-    jobs = {}
-    for model, p in problems.items():
-        settings: dict[str, Any] = {"box": search_box(p), "grid": grid, "segments": grid}
-        jobs[model, SHORTEST] = Job(model, p, (p.start, p.end), SHORTEST, settings)
-        for c in contestants:
-            first = slice(c.pairs(len(p.start), slow_pairs))
-            settings = {**c.settings, "codes": p.codes} if c.data else {**c.settings}
-            jobs[model, c.name] = Job(model, p, (p.start[first], p.end[first]), c.solver, settings)
+    jobs = jobs_of(problems, slow_pairs, grid, contestants)
     run(jobs.values(), progress)
     done = {}
     for model, p in problems.items():
@@ -182,6 +176,21 @@ def compare(
     return done
 
 
+def jobs_of(
+    problems: Mapping[str, Problem], slow_pairs: int, grid: int, contestants: Sequence[Contestant] = CONTESTANTS
+) -> dict[tuple[str, str], Job]:
+    """What `compare` runs, by model and contestant."""
+    jobs = {}
+    for model, p in problems.items():
+        settings: dict[str, Any] = {"box": search_box(p), "grid": grid, "segments": grid}
+        jobs[model, SHORTEST] = Job(model, p, (p.start, p.end), SHORTEST, settings)
+        for c in contestants:
+            first = slice(c.pairs(len(p.start), slow_pairs))
+            settings = {**c.settings, "codes": p.codes} if c.data else {**c.settings}
+            jobs[model, c.name] = Job(model, p, (p.start[first], p.end[first]), c.solver, settings)
+    return jobs
+
+
 def between_all(
     problems: Mapping[str, Problem], count: int, progress: Callable[[str], None] = print
 ) -> dict[str, tuple[Tensor, Geodesics]]:
@@ -189,19 +198,28 @@ def between_all(
 
     By model: the points (count, k), and the curves in the order of `torch.combinations`.
     """
-    points = {name: torch.stack((p.start, p.end), 1).flatten(0, 1)[:count] for name, p in problems.items()}
-    jobs = {}
-    for name, z in points.items():
-        first, second = torch.combinations(torch.arange(len(z))).T
-        jobs[name] = Job(name, problems[name], (z[first], z[second]), "newton", {})
+    points, jobs = _points_between(problems, count), jobs_between(problems, count)
     run(jobs.values(), progress)
     return {name: (points[name].double(), read(job, Geodesics)[0]) for name, job in jobs.items()}
+
+
+def jobs_between(problems: Mapping[str, Problem], count: int) -> dict[str, Job]:
+    """What `between_all` runs, by model."""
+    jobs = {}
+    for name, z in _points_between(problems, count).items():
+        first, second = torch.combinations(torch.arange(len(z))).T
+        jobs[name] = Job(name, problems[name], (z[first], z[second]), "newton", {})
+    return jobs
+
+
+def _points_between(problems: Mapping[str, Problem], count: int) -> dict[str, Tensor]:
+    return {name: torch.stack((p.start, p.end), 1).flatten(0, 1)[:count] for name, p in problems.items()}
 
 
 def run(jobs: Iterable[Job], progress: Callable[[str], None] = print) -> None:
     """Solve what has not been solved, side by side, in the order of `jobs`; a line a model."""
     jobs = list(jobs)
-    missing = [job for job in jobs if not job.path.exists()]
+    missing = [job for job in jobs if not (job.path.exists() or published.result(job.model, job.key))]
     left, spent = Counter(job.model for job in missing), dict.fromkeys((job.model for job in missing), 0.0)
     for model, count in Counter(job.model for job in jobs).items():
         if not left[model]:
@@ -241,6 +259,14 @@ def read(job: Job, kind: type) -> tuple[Any, float]:
 
     Raises CheckpointError, naming the file, for one that is truncated, altered or another job's.
     """
+    tensors = None if job.path.exists() else published.result(job.model, job.key)
+    tensors = load(job) if tensors is None else tensors
+    seconds = tensors.pop("wall").item()
+    return kind(**{name: value.item() if name == "seconds" else value for name, value in tensors.items()}), seconds
+
+
+def load(job: Job) -> dict[str, Tensor]:
+    """The tensors of a job's file. Raises CheckpointError as `read` does."""
     remedy = "Delete it and run again"
     try:
         with safe_open(job.path, framework="pt") as file:
@@ -253,5 +279,4 @@ def read(job: Job, kind: type) -> tuple[Any, float]:
         raise CheckpointError(f"{job.path} is corrupt: its content does not match its digest. {remedy}")
     if key != job.key:
         raise CheckpointError(f"{job.path} holds the result of another job, {key}. {remedy}")
-    seconds = tensors.pop("wall").item()
-    return kind(**{name: value.item() if name == "seconds" else value for name, value in tensors.items()}), seconds
+    return tensors
