@@ -1,0 +1,249 @@
+// A decoder's values and derivatives, carried through its layers by hand as in src/pullback/geometry/layers.py.
+
+import { Matrices } from "./kernel.js";
+
+const TOGETHER = 32; // points evaluated at a time
+const even = (n) => n + (n % 2);
+
+// For `count` numbers: value, a becomes y = phi(a) in place; bend, phi' and phi''/phi' as functions of y. "arcsine" is
+// h = 2 arcsin sqrt(sigmoid(a)), in which the Fisher-Rao metric of Bernoulli pixels is Euclidean:
+// h' = sqrt(p (1 - p)) = sin(h) / 2.
+const ACTIVATIONS = {
+  tanh: {
+    value(a, count) { for (let i = 0; i < count; i++) a[i] = 2 / (1 + Math.exp(-2 * a[i])) - 1; },
+    bend(y, count, slope, ratio) {
+      for (let i = 0; i < count; i++) { slope[i] = 1 - y[i] * y[i]; ratio[i] = -2 * y[i]; }
+    },
+  },
+  sigmoid: {
+    value(a, count) { for (let i = 0; i < count; i++) a[i] = 1 / (1 + Math.exp(-a[i])); },
+    bend(y, count, slope, ratio) {
+      for (let i = 0; i < count; i++) { slope[i] = y[i] * (1 - y[i]); ratio[i] = 1 - 2 * y[i]; }
+    },
+  },
+  relu: {
+    value(a, count) { for (let i = 0; i < count; i++) a[i] = Math.max(a[i], 0); },
+    bend(y, count, slope, ratio) { for (let i = 0; i < count; i++) { slope[i] = y[i] > 0 ? 1 : 0; ratio[i] = 0; } },
+  },
+  arcsine: {
+    value(a, count) { for (let i = 0; i < count; i++) a[i] = 2 * Math.atan(Math.exp(a[i] / 2)); },
+    bend(y, count, slope, ratio) {
+      for (let i = 0; i < count; i++) { slope[i] = Math.sin(y[i]) / 2; ratio[i] = Math.cos(y[i]) / 2; }
+    },
+  },
+};
+
+/** A plain network from R^2. `steps` are those of `PlainNetwork.layer_list`, weights as flat arrays. */
+export class Network {
+  constructor(steps, matrices = new Matrices()) {
+    this.steps = steps;
+    this.matrices = matrices;
+    this.layers = [];
+    let width = 2;
+    for (const step of steps) {
+      if (step.activation) this.layers.at(-1).act = ACTIVATIONS[step.activation];
+      else {
+        this.layers.push(this._layer(step, width));
+        width = even(step.rows);
+      }
+    }
+    this.size = steps.filter((step) => !step.activation).at(-1).rows; // numbers of an image
+    this.width = width; // the same, made even: one number more, which is constant
+    const widest = Math.max(2, ...this.layers.map((layer) => layer.n));
+    this.rows = matrices.make(4 * TOGETHER * widest);
+    this.next = matrices.make(4 * TOGETHER * widest);
+    this.kept = this.layers.map((layer) => layer.act && {
+      slope: new Float64Array(TOGETHER * layer.n),
+      ratio: new Float64Array(TOGETHER * layer.n),
+      before: new Float64Array(2 * TOGETHER * layer.n),
+    });
+  }
+
+  /** The network of every stride-th output. */
+  thinned(stride) {
+    return this._withLast((step) => {
+      const rows = Math.ceil(step.rows / stride), columns = step.columns;
+      const weight = new Float64Array(rows * columns), bias = new Float64Array(rows);
+      for (let r = 0; r < rows; r++) {
+        weight.set(step.weight.subarray(r * stride * columns, (r * stride + 1) * columns), r * columns);
+        bias[r] = step.bias[r * stride];
+      }
+      return { weight, bias, rows, columns };
+    }, (activation) => activation);
+  }
+
+  /** The network with another last activation. */
+  ending(activation) {
+    return this._withLast((step) => step, () => activation);
+  }
+
+  _withLast(layer, activation) {
+    const last = this.steps.findLastIndex((step) => !step.activation);
+    const steps = this.steps.map((step, i) => {
+      if (i === last) return layer(step);
+      return i > last ? { activation: activation(step.activation) } : step;
+    });
+    return new Network(steps);
+  }
+
+  _layer({ weight, bias, rows, columns }, width) {
+    const n = even(rows), k = width, W = this.matrices.make(n * k), T = this.matrices.make(k * n);
+    const b = new Float64Array(n);
+    for (let r = 0; r < rows; r++) {
+      b[r] = bias[r];
+      for (let c = 0; c < columns; c++) T[c * n + r] = W[r * k + c] = weight[r * columns + c];
+    }
+    return { W, T, b, n, k, act: null };
+  }
+
+  /** Rows of m points, from z[from] on, and under them further blocks of m rows each, which `fill(rows, m)` writes,
+   * through all layers. After each activation `between(rows, l, count, slope, ratio)` completes the further blocks.
+   * Returns the rows of the last layer. */
+  _forward(z, from, m, blocks, fill, between) {
+    const total = m * blocks, padded = 4 * Math.ceil(total / 4);
+    let rows = this.rows, next = this.next;
+    rows.fill(0, 0, padded * 2);
+    for (let i = 0; i < m; i++) {
+      rows[2 * i] = z[2 * (from + i)];
+      rows[2 * i + 1] = z[2 * (from + i) + 1];
+    }
+    fill?.(rows, m);
+    this.layers.forEach((layer, l) => {
+      const { W, b, n, k, act } = layer;
+      this.matrices.product(rows, W, next, padded, n, k);
+      [rows, next] = [next, rows];
+      for (let i = 0, at = 0; i < m; i++) for (let j = 0; j < n; j++) rows[at++] += b[j];
+      if (!act) return;
+      const count = m * n;
+      act.value(rows, count);
+      if (blocks > 1) {
+        const { slope, ratio } = this.kept[l];
+        act.bend(rows, count, slope, ratio);
+        between(rows, l, count, slope, ratio);
+      }
+    });
+    return rows;
+  }
+
+  /** Images (n, width) of the points z (n, 2). */
+  value(z) {
+    const n = z.length / 2, out = new Float64Array(n * this.width);
+    for (let from = 0; from < n; from += TOGETHER) {
+      const m = Math.min(TOGETHER, n - from);
+      out.set(this._forward(z, from, m, 1).subarray(0, m * this.width), from * this.width);
+    }
+    return out;
+  }
+
+  /** visit(i, rows, y, e1, e2) for each point: offsets in rows of its image and of the two columns of its Jacobian. */
+  jets(z, visit) {
+    const n = z.length / 2;
+    for (let from = 0; from < n; from += TOGETHER) {
+      const m = Math.min(TOGETHER, n - from), block = m * this.width;
+      const rows = this._forward(z, from, m, 3, axes(1), both);
+      for (let i = 0; i < m; i++) visit(from + i, rows, i * this.width, block + i * this.width, 2 * block + i * this.width);
+    }
+  }
+
+  /** Images (n, width) and the speeds (n,) of the images of points z (n, 2) that move with velocities v (n, 2). */
+  motion(z, v) {
+    const n = z.length / 2, { width } = this;
+    const images = new Float64Array(n * width), speed = new Float64Array(n);
+    for (let from = 0; from < n; from += TOGETHER) {
+      const m = Math.min(TOGETHER, n - from);
+      const fill = (rows) => rows.set(v.subarray(2 * from, 2 * (from + m)), 2 * m);
+      const rows = this._forward(z, from, m, 2, fill, times(1));
+      images.set(rows.subarray(0, m * width), from * width);
+      for (let i = 0; i < m; i++) speed[from + i] = Math.sqrt(dot(rows, (m + i) * width, (m + i) * width, width));
+    }
+    return { images, speed };
+  }
+
+  /** J^T (n, 2, width), and sum_a w_a D^2 f_a (n, 3) as its entries 11, 12, 22, at the points z (n, 2) for w (n, width). */
+  contract(z, w) {
+    const n = z.length / 2, { width } = this;
+    const J = new Float64Array(n * 2 * width), second = new Float64Array(n * 3);
+    for (let from = 0; from < n; from += TOGETHER) {
+      const m = Math.min(TOGETHER, n - from);
+      const keep = (r, l, count, slope) => {
+        this.kept[l].before.set(r.subarray(count, 3 * count));
+        both(r, l, count, slope);
+      };
+      let rows = this._forward(z, from, m, 3, axes(1), keep);
+      for (let i = 0; i < m; i++) {
+        for (const e of [0, 1]) {
+          const at = ((1 + e) * m + i) * width;
+          J.set(rows.subarray(at, at + width), (2 * (from + i) + e) * width);
+        }
+      }
+      let [weights, other] = [this.rows, this.next];
+      weights.set(w.subarray(from * width, (from + m) * width));
+      for (let l = this.layers.length - 1; l >= 0; l--) {
+        const { T, n: size, k, act } = this.layers[l], count = m * size;
+        if (act) {
+          const { slope, ratio, before } = this.kept[l];
+          for (let i = 0, at = 0; i < m; i++) {
+            let s11 = 0, s12 = 0, s22 = 0;
+            for (let j = 0; j < size; j++, at++) {
+              const u = (weights[at] *= slope[at]) * ratio[at], a = before[at], b = before[count + at];
+              s11 += u * a * a;
+              s12 += u * a * b;
+              s22 += u * b * b;
+            }
+            second[3 * (from + i)] += s11;
+            second[3 * (from + i) + 1] += s12;
+            second[3 * (from + i) + 2] += s22;
+          }
+        }
+        if (l > 0) {
+          this.matrices.product(weights, T, other, 4 * Math.ceil(m / 4), k, size);
+          [weights, other] = [other, weights];
+        }
+      }
+    }
+    return { J, second };
+  }
+
+  /** visit(i, rows, e1, e2, vv) for each point: offsets of the Jacobian's columns and of D^2 f(v, v). */
+  bends(z, v, visit) {
+    const n = z.length / 2, { width } = this;
+    for (let from = 0; from < n; from += TOGETHER) {
+      const m = Math.min(TOGETHER, n - from);
+      const step = (r, l, count, slope, ratio) => {
+        const size = count / m;
+        for (let i = 0; i < m; i++) {
+          const v1 = v[2 * (from + i)], v2 = v[2 * (from + i) + 1];
+          for (let at = i * size; at < (i + 1) * size; at++) {
+            const along = v1 * r[2 * count + at] + v2 * r[3 * count + at];
+            r[count + at] = slope[at] * (r[count + at] + ratio[at] * along * along);
+            r[2 * count + at] *= slope[at];
+            r[3 * count + at] *= slope[at];
+          }
+        }
+      };
+      const rows = this._forward(z, from, m, 4, axes(2), step), block = m * width;
+      for (let i = 0; i < m; i++) visit(from + i, rows, 2 * block + i * width, 3 * block + i * width, block + i * width);
+    }
+  }
+}
+
+/** Multiplies slopes into `blocks` blocks of tangents. */
+const times = (blocks) => (rows, l, count, slope) => {
+  for (let e = 1, at = count; e <= blocks; e++) for (let i = 0; i < count; i++, at++) rows[at] *= slope[i];
+};
+const both = times(2);
+
+/** Fills the two blocks of rows after `first` blocks with the directions of the axes. */
+const axes = (first) => (rows, m) => {
+  for (let i = 0; i < m; i++) {
+    rows[2 * (first * m + i)] = 1;
+    rows[2 * ((first + 1) * m + i) + 1] = 1;
+  }
+};
+
+/** The inner product of `count` numbers of an array from p and from q. */
+export function dot(array, p, q, count) {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += array[p + i] * array[q + i];
+  return sum;
+}
