@@ -23,6 +23,12 @@ from pullback.geometry.derivatives import Derivatives
 
 HERE = Path(__file__).parent
 LARGEST = 2**20  # bytes of explorer.html
+PROGRAM = """function pullbackProgram() {
+"use strict";
+CODE
+$main.start(`(${pullbackProgram})()`);
+}
+pullbackProgram();"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def build(folder: Path, models: Iterable[Model]) -> None:
     for mark, text in (("style", style), ("index", json.dumps(index)), ("models", first), ("script", script())):
         page = page.replace("{{" + mark + "}}", text)
     if len(page.encode()) > LARGEST:
-        raise ValueError(f"explorer.html has {len(page.encode())} bytes, more than {LARGEST}: put a smaller model first")
+        raise ValueError(f"the page has {len(page.encode())} bytes, more than {LARGEST}: put a smaller model first")
     (folder / "models").mkdir(parents=True, exist_ok=True)
     (folder / "explorer.html").write_text(page)
     for model in models[1:]:
@@ -75,7 +81,7 @@ def build(folder: Path, models: Iterable[Model]) -> None:
 def script() -> str:
     """The page's script, which gives its own text to the worker."""
     code = bundle(HERE / "src" / "main.js").replace("</script", "<\\/script")
-    return f"function pullbackProgram() {{\n\"use strict\";\n{code}\n$main.start(`(${{pullbackProgram}})()`);\n}}\npullbackProgram();"
+    return PROGRAM.replace("CODE", code)
 
 
 def pack(model: Model) -> str:
