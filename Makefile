@@ -45,7 +45,7 @@ RUN = '$(shell $(ENVIRONMENT) python)'
 STAMPS := $(BUILD)/$(PROFILE)/stamps$(if $(filter published,$(WEIGHTS)),-published)
 RECORDS := $(if $(filter paper,$(PROFILE)),results,$(BUILD)/$(PROFILE)/results)/records
 
-.PHONY: help figures seeds scheduler worker verify test lab site bench lint clean environment
+.PHONY: help figures seeds scheduler worker verify test lab site report bench lint clean environment
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -79,6 +79,9 @@ lab: environment  ## open working copies of the notebooks in JupyterLab; LAB_OPT
 
 site: environment  ## build the pages to read, look up and play in build/site, without a network; and pictures of them
 	@$(RUN) site/make_site.py
+
+report: environment  ## typeset the results as a short paper, build/report.pdf
+	@$(RUN) site/make_report.py
 
 bench: environment  ## time maps, training, geodesics and the sweep against the usual ways
 	@set -e; for script in benchmarks/*.py; do $(RUN) "$$script"; done

@@ -35,23 +35,25 @@ class SiteFault(RuntimeError):
 def build(project: Path, out: Path, work: Path) -> None:
     """The site of a checkout `project` into the folder `out`, by way of `work`, which later builds start from. Raises
     SiteFault for a warning of Sphinx, a broken link or a missing figure."""
-    source = work / "source"
-    if out.exists():
-        shutil.rmtree(out)
-    make_folder(out)
-    explorer = build_explorer(project, out / "explorer")
+    source, html = work / "source", work / "html"
+    make_folder(work)
     try:
+        explorer = build_explorer(project, html / "explorer")
         Staging(project, source).write_all("explorer/explorer.html" if explorer else None)
     except ValueError as error:  # BrokenLink and MissingFigure among them
         raise SiteFault(str(error)) from error
     options = ["-q", "-W", "--keep-going", "-n", "-b", "html", "-d", str(work / "doctrees")]
-    if build_main([*options, str(source), str(out)]) != 0:
+    if build_main([*options, str(source), str(html)]) != 0:
         raise SiteFault("Sphinx has warned: see above")
-    shutil.copytree(project / "figures", out / "figures")
-    copy_mathjax(out / "_static" / "mathjax")
-    found = links.faults(out)
+    shutil.rmtree(html / "figures", ignore_errors=True)
+    shutil.copytree(project / "figures", html / "figures")
+    copy_mathjax(html / "_static" / "mathjax")
+    found = links.faults(html)
     if found:
         raise SiteFault("\n".join(found))
+    shutil.rmtree(out, ignore_errors=True)
+    make_folder(out.parent)
+    shutil.copytree(html, out, ignore=shutil.ignore_patterns(".buildinfo*", "objects.inv"))
 
 
 def copy_mathjax(folder: Path) -> None:
@@ -59,7 +61,7 @@ def copy_mathjax(folder: Path) -> None:
     spec = importlib.util.find_spec("sphinx-mathjax-offline")
     if spec is None or spec.origin is None:
         raise SiteFault("the package sphinx-mathjax-offline is not installed: make environment")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(spec.origin).parent / "static" / "mathjax" / MATHJAX, folder)
 
 

@@ -34,7 +34,7 @@ def planned(profile: str, build: Path) -> list[str]:
 
 def test_help_is_the_default_and_has_one_line_a_target(tmp_path: Path) -> None:
     lines = make(folder=tmp_path).stdout.splitlines()
-    targets = ["help", "figures", "seeds", "scheduler", "worker", "verify", "test", "lab", "site", "bench",
+    targets = ["help", "figures", "seeds", "scheduler", "worker", "verify", "test", "lab", "site", "report", "bench",
                "lint", "clean"]
     assert [line.split()[:2] for line in lines] == [["make", target] for target in targets]
 
