@@ -75,10 +75,9 @@ def stage(study: Study, folder: Path) -> Path:
     return folder / TEMPLATE.name
 
 
-def typeset(study: Study, folder: Path, kind: str = "pdf") -> bytes | list[bytes]:
-    """The paper, staged in a folder: a PDF, or its pages as a list of PNGs. The same input gives the same bytes."""
-    found = typst.compile(stage(study, folder), root=folder, format=kind, ignore_system_fonts=True, timestamp=0)
-    return found if kind == "pdf" or isinstance(found, list) else [found]
+def typeset(study: Study, folder: Path) -> bytes:
+    """The paper as a PDF, staged in a folder. The same input gives the same bytes."""
+    return typst.compile(stage(study, folder), root=folder, ignore_system_fonts=True, timestamp=0)
 
 
 def main() -> int:
@@ -88,7 +87,6 @@ def main() -> int:
     except (MissingFigure, typst.TypstError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    assert isinstance(pdf, bytes)
     write_atomically(to, pdf)
     print(f"{to}: {len(pdf) / 1e6:.1f} MB")
     return 0
