@@ -20,7 +20,7 @@ FOLDERS = [folder for folder in (LIBRARY, LIBRARY / "geometry", LIBRARY / "geode
 def test_names() -> None:
     wanted = (
         "geodesic shortest_path exponential logarithm invert jacobian pullback_metric singular_values log_det log_cond "
-        "latent_map Manifold Embedded LatentSpace Curves Geodesics ShortestPaths Trajectories LatentMap"
+        "latent_map explore Explorer Manifold Embedded LatentSpace Curves Geodesics ShortestPaths Trajectories LatentMap"
     )
     assert sorted(wanted.split()) == sorted(pullback.__all__)
 
@@ -47,7 +47,8 @@ def imports(path: Path) -> set[str]:
     "path", [p for p in LIBRARY.rglob("*.py") if "study" not in p.parts], ids=lambda p: str(p.relative_to(LIBRARY))
 )
 def test_the_library_needs_torch_numpy_and_scipy_and_nothing_of_the_study(path: Path) -> None:
-    allowed = ALLOWED | ({"matplotlib"} if path.name == "show.py" else set())
+    extras = {"show.py": {"matplotlib"}, "notebook.py": {"anywidget", "matplotlib"}}  # each for an extra of its own
+    allowed = ALLOWED | extras.get(path.name, set())
     outside = {name.split(".")[0] for name in imports(path) if not name.startswith(".")}
     assert outside - set(sys.stdlib_module_names) <= allowed
     assert not [name for name in imports(path) if "study" in name.split(".")]

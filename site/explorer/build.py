@@ -119,7 +119,8 @@ def pack(model: Model) -> str:
 
 def _container(header: dict[str, Any], arrays: list[np.ndarray]) -> str:
     size = 8 * (len(json.dumps(header)) // 8 + 16 * (len(arrays) + 1))  # room for the offsets
-    places, at = [], size
+    places: list[dict[str, Any]] = []
+    at = size
     for array in arrays:
         places.append({"type": array.dtype.str[1:], "offset": at, "count": array.size})
         at += 8 * -(-array.nbytes // 8)

@@ -6,11 +6,14 @@ here, flat; `pullback.show` draws it.
 geometry/: derivatives of a generator, manifolds, the pullback metric and its maps, inversion.
 geodesics/: curves between latent points: the solvers, one file each, the shortest path in the plane, and the way from
     a velocity to a curve and back.
+explorer/: `explore`, a latent space to play with in a notebook, and what the site's explorer looks like.
+images.py: how a vector of values is shown as an image.
 show.py: a map, the curves on it and the film under it; needs matplotlib.
 study/: the companion of Ramirez (2020), "Data Interpolation through Deep Generative Models": data, models, training,
     records, claims and figures. The rest knows nothing of it.
 """
 
+from .explorer import Explorer, explore
 from .geodesics import (
     Curves,
     Geodesics,
@@ -38,12 +41,14 @@ from .geometry import (
 __all__ = [
     "Curves",
     "Embedded",
+    "Explorer",
     "Geodesics",
     "LatentMap",
     "LatentSpace",
     "Manifold",
     "ShortestPaths",
     "Trajectories",
+    "explore",
     "exponential",
     "geodesic",
     "invert",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .geodesics import Curves, geodesic
 from .geometry import Embedded, Generator, LatentMap, Manifold, as_manifold, latent_map
+from .images import square_shape
 
 try:
     from matplotlib import patheffects
@@ -147,7 +147,7 @@ def film(
     data = data.reshape(len(data), -1)
     low, high = limits or (data.min(), data.max())
     ax.set_axis_off()
-    sizes = _image_shape(data.shape[1]) if shape is None else tuple(shape)
+    sizes = square_shape(data.shape[1]) if shape is None else tuple(shape)
     if sizes is None:
         return ax.imshow(data.T, cmap="gray", vmin=low, vmax=high, aspect="auto")
     if len(sizes) not in (2, 3) or np.prod(sizes) != data.shape[1] or (len(sizes) == 3 and sizes[0] not in (1, 3)):
@@ -177,15 +177,6 @@ def _films(manifold: Embedded, found: Curves, pair: int, frames: int) -> dict[st
         f"straight line: length {straight.length[0]:.3g}": manifold.images(straight.curve(times)[0]),
         f"curve: length {found.length[pair]:.3g}": manifold.images(found.curve(times)[pair]),
     }
-
-
-def _image_shape(size: int) -> tuple[int, int, int] | None:
-    """(channels, height, width) of square images of `size` values; None if they cannot be such."""
-    for channels in (1, 3):
-        side = isqrt(size // channels)
-        if channels * side**2 == size and side > 1:
-            return channels, side, side
-    return None
 
 
 def _about(points: NDArray[np.float64]) -> list[tuple[float, float]]:

@@ -16,7 +16,7 @@ from pullback.study.paths import PROJECT
 PACKAGE = PROJECT / "src" / "pullback"
 LIBRARY = sorted(path for path in PACKAGE.rglob("*.py") if "study" not in path.relative_to(PACKAGE).parts)
 OWN = ("torch", "numpy", "scipy")
-PLOT = ("matplotlib",)  # in show.py, the one file that the extra `plot` is for
+EXTRAS = {"show.py": ("matplotlib",), "notebook.py": ("anywidget", "matplotlib")}  # files that extras are for
 DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 # Never imported, but run by a command:
 BY_COMMAND = {"jupyterlab", "jupyter-client", "nbconvert", "ipykernel", "nbval", "pytest-xdist", "ruff", "mypy"}
@@ -59,8 +59,7 @@ def outside(code: str, package: tuple[str, ...], allowed: tuple[str, ...]) -> se
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_the_library_imports_nothing_but_torch_numpy_scipy_and_itself(path: Path) -> None:
     package = ("pullback", *path.relative_to(PACKAGE).parent.parts)
-    allowed = OWN + PLOT if path.name == "show.py" else OWN
-    assert outside(path.read_text(), package, allowed) == set()
+    assert outside(path.read_text(), package, OWN + EXTRAS.get(path.name, ())) == set()
 
 
 @pytest.mark.parametrize(
