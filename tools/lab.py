@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pullback.study.paths import PROJECT, build_root, make_folder, write_atomically
 
-LINKED = ("figures", "docs", "src", "results", "tests", "tools", "benchmarks", "README.md", "Makefile")
+LINKED = ("figures", "docs", "src", "results", "tests", "tools", "benchmarks", "weights", "README.md", "Makefile")
 
 
 def digest(notebook: Path) -> str:

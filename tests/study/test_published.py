@@ -188,7 +188,10 @@ def test_a_file_that_is_altered_or_missing_is_named_with_the_remedy(folder: Path
     assert str(path) in str(failure.value) and published.REMEDY in str(failure.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 1, "models": {}, "recipes": {}, "machine": {}}', None])
+BROKEN = ["", "{", "[]", "{}", '{"files": 1, "models": {}, "recipes": {}, "machine": {}}', None]
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_a_manifest_that_cannot_be_read_is_named_with_the_remedy(folder: Path, text: str | None) -> None:
     path = folder / "manifest.json"
     path.unlink() if text is None else path.write_text(text)
