@@ -106,7 +106,7 @@ $(STAMPS)/%.done: notebooks/%.ipynb tools/run_notebook.py | environment
 
 # The code that each notebook depends on: words such as 01_train_vae=src/pullback/study/training.py.
 ifneq ($(filter figures %.done,$(MAKECMDGOALS)),)
-$(foreach pair,$(shell $(PYTHON) tools/dependencies.py $(NOTEBOOKS)),$(eval $(STAMPS)/$(subst =,.done: ,$(pair))))
+$(foreach pair,$(shell $(PYTHON) tools/notebook_dependencies.py $(NOTEBOOKS)),$(eval $(STAMPS)/$(subst =,.done: ,$(pair))))
 endif
 $(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
 $(STAMPS)/06_premise.done: $(STAMPS)/05_geodesics.done

@@ -7,10 +7,11 @@ claims/: the report's statements as data, their effects, verdicts and tables, an
 plots/: drawing.
 
 data.py: MNIST, verified by hash. profiles.py, parameters.py: the sizes of a run, and what a caller may set.
-training.py: the one training loop. trained_models.py: loaded, carried over, or trained. progress.py: what it tells.
-checkpoints.py: files of trained models. former.py: files of the first format. recipes.py: versions behind results.
+training.py: the one training loop. trained_models.py: loaded, carried over, or trained. progress.py: its lines.
+checkpoints.py: files of trained models, and what decides their keys. former.py: files of the first format.
+recipes.py: the versions that enter the keys of models and results, and the guard that asks for a new one.
 published.py: models and results that travel with a clone, in weights/. publish.py: writes that folder.
-latent_points.py: codes, boxes and pairs of test digits.
+latent_points.py: the codes, the box and the pairs of test digits of a model.
 notebook.py: what every notebook starts from. report.py: what the report prints.
 figures.py, provenance.py: figures with their sidecars, and the seals of what a run writes.
 sweep.py, cluster.py: five seeds of everything, here or on a Dask cluster. workers.py: processes side by side.
