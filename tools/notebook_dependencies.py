@@ -1,5 +1,5 @@
-"""Prints what each notebook depends on: `tools/notebook_dependencies.py NAME...` writes a word NAME=FILE for every file of the
-package that the notebook's code leads to, so that make runs it again when one of them changes, and only then.
+"""Prints what each notebook depends on: `tools/notebook_dependencies.py NAME...` writes a word NAME=FILE for every file
+of the package that the notebook's code leads to, so that make runs it again when one of them changes, and only then.
 
 A name that a package passes on (`from ..geometry import log_det`) leads to the module that defines it, not to all that
 the package passes on. make calls this before anything is installed, so it needs the standard library only.
