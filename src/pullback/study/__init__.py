@@ -11,7 +11,7 @@ training.py: the one training loop. trained_models.py: loaded, carried over, or 
 checkpoints.py: files of trained models, and what decides their keys. former.py: files of the first format.
 recipes.py: the versions that enter the keys of models and results, and the guard that asks for a new one.
 published.py: models and results that travel with a clone, in weights/. publish.py: writes that folder.
-latent_points.py: the codes, the box and the pairs of test digits of a model.
+latent_points.py: the codes, the box and the pairs of test digits of a model. knots.py: curves as they are kept.
 notebook.py: what every notebook starts from. report.py: what the report prints.
 figures.py, provenance.py: figures with their sidecars, and the seals of what a run writes.
 sweep.py, cluster.py: five seeds of everything, here or on a Dask cluster. workers.py: processes side by side.

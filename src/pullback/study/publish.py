@@ -29,6 +29,7 @@ from safetensors.torch import save
 
 from . import checkpoints, data, figures, published, recipes
 from .errors import CheckpointError, DataError
+from .knots import packed
 from .latent_points import FIRST
 from .models import STUDY, ModelSpec
 from .notebook import Study
@@ -114,16 +115,21 @@ def jobs_of_notebooks(study: Study, models: Mapping[str, Trained]) -> list[runs.
 
 
 def result_files(jobs: Iterable[runs.Job]) -> dict[str, bytes]:
-    """The solvers' results, a file a model, from the build folder. Raises PublishError if some are missing."""
+    """What solvers found, a file a model, from the build folder: all results of today's recipe that are there.
+
+    Raises PublishError if those of `jobs` are not among them, CheckpointError for one that is not whole.
+    """
     jobs = list(jobs)
     if missing := [job.path.name for job in jobs if not job.path.exists()]:
         raise PublishError(
             f"{len(missing)} of {len(jobs)} results are missing, {missing[0]} first: `make figures` computes them"
         )
     arrays: dict[str, dict[str, NDArray[Any]]] = {}
-    for job in jobs:
-        own = {f"{job.key}/{field}": value for field, value in published.packed(runs.load(job)).items()}
-        arrays.setdefault(f"comparisons/{job.model}.npz", {}).update(own)
+    for path in sorted(jobs[0].path.parent.glob("*.safetensors")):
+        tensors, about = runs.load(path)
+        if about.get("recipe") == str(runs.RECIPE):
+            own = {f"{about['key']}/{field}": value for field, value in packed(tensors).items()}
+            arrays.setdefault(published.results_name(about["model"]), {}).update(own)
     return {name: zipped(own) for name, own in arrays.items()}
 
 

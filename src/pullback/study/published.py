@@ -2,7 +2,7 @@
 
     MODEL-KEY.safetensors           a checkpoint, byte for byte as its training left it
     points/MODEL-KEY.safetensors    its box, pairs and first codes: see latent_points.py
-    comparisons/MODEL.npz           what the solvers found on it, by the keys of solvers/runs.py
+    comparisons/MODEL.npz           what the solvers found on it, by the keys of solvers/runs.py; see knots.py
     mnist/t10k-*.gz                 MNIST's test images and their labels
     manifest.json                   the SHA-256 of every file, recipes, settings, data, versions, licence
 
@@ -19,7 +19,7 @@ import io
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from torch import Tensor
 from . import data, parameters, training
 from .checkpoints import decode, path_of, read_bytes
 from .errors import CheckpointError
+from .knots import unpacked
 from .latent_points import Pairs, Points, key
 from .models.spec import ModelSpec
 from .paths import PROJECT
@@ -42,7 +43,6 @@ FOLDER = PROJECT / "weights"
 SWITCH = "PULLBACK_WEIGHTS"
 MODES = ("published", "train")
 REMEDY = f"Restore it with `git checkout -- weights`, or set {SWITCH}=train to do without what is published."
-FINENESS = 2.0**-22  # to which knots of curves are kept, relative to the extent of their curve
 
 
 def mode() -> str:
@@ -153,7 +153,7 @@ def test_images() -> tuple[Tensor, Tensor] | None:
 
 def result(model: str, key: str) -> dict[str, Tensor] | None:
     """A published result of a solver on a model, by the key of its job: tensors by name; None if there is none."""
-    name = f"comparisons/{model}.npz"
+    name = results_name(model)
     entry = manifest().get("files", {}).get(name) if wanted() else None
     if entry is None:
         return None
@@ -171,27 +171,5 @@ def _arrays(folder: Path, name: str, sha256: str) -> dict[str, NDArray[Any]]:
         return {field: file[field] for field in file.files}
 
 
-def packed(result: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """A solver's result as it is published. The knots of its curves (B, n + 1, k), if they are finite, are kept to
-    FINENESS of a curve's extent, as second differences, whose bytes compress well. All else is kept to the last bit."""
-    arrays = {name: value.numpy() for name, value in result.items()}
-    knots = arrays.get("points")
-    if knots is None or not np.isfinite(knots).all():
-        return arrays
-    first = arrays.pop("points")[:, :1]
-    step = np.abs(knots - first).max((1, 2), keepdims=True) * FINENESS
-    step[step == 0] = 1
-    bends = np.diff(np.rint((knots - first) / step).astype("<i4"), axis=1)
-    bends[:, 1:] = np.diff(bends, axis=1)
-    return arrays | {"first": first, "step": step, "bends": np.moveaxis(bends[..., None].view(np.uint8), -1, 0)}
-
-
-def unpacked(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """The result that `packed` made into arrays."""
-    arrays = dict(arrays)
-    if "bends" in arrays:
-        first, step, bytes_ = (arrays.pop(name) for name in ("first", "step", "bends"))
-        bends = np.ascontiguousarray(np.moveaxis(bytes_, 0, -1)).view("<i4")[..., 0]
-        whole = bends.astype(np.int64).cumsum(1).cumsum(1)
-        arrays["points"] = np.concatenate((first, first + step * whole), axis=1)
-    return {name: torch.from_numpy(value) for name, value in arrays.items()}
+def results_name(model: str) -> str:
+    return f"comparisons/{model.replace(', ', '-').replace(' ', '-')}.npz"

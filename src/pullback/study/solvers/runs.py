@@ -26,14 +26,16 @@ from ...geometry import Box, Generator, Manifold
 from .. import published
 from ..checkpoints import digest
 from ..errors import CheckpointError
+from ..knots import rounded
 from ..notebook import Pairs, Study
 from ..paths import build_root, write_atomically
 from ..records.quantities import widened
 from ..training import Trained
 from ..workers import job_count, say, side_by_side
 
-RECIPE = 1  # of solving and measuring a curve: raised when kept results no longer are what the code would give
+RECIPE = 2  # of solving and measuring a curve: raised when kept results no longer are what the code would give
 MARGIN = 1.5  # sides of the box in which the shortest path is sought, over sides of the box of data and end points
+REMEDY = "Delete it and run again"
 SHORTEST = "shortest path"  # what is run beside the contestants
 
 
@@ -249,8 +251,11 @@ def _solve_and_write(job: Job) -> None:
     seconds = time.perf_counter() - began
     names = [field.name for field in fields(found) if field.name != "manifold"]
     tensors = {name: torch.as_tensor(getattr(found, name)).contiguous() for name in names}
+    if "points" in tensors:
+        tensors["points"] = rounded(tensors["points"])
     tensors["wall"] = torch.tensor(seconds, dtype=torch.float64)
-    write_atomically(job.path, save(tensors, {"key": job.key, "digest": digest(tensors, {"key": job.key})}))
+    about = {"recipe": str(RECIPE), "model": job.model, "key": job.key, "digest": digest(tensors, {"key": job.key})}
+    write_atomically(job.path, save(tensors, about))
     say(f"{job.model} {seconds}")
 
 
@@ -260,23 +265,23 @@ def read(job: Job, kind: type) -> tuple[Any, float]:
     Raises CheckpointError, naming the file, for one that is truncated, altered or another job's.
     """
     tensors = None if job.path.exists() else published.result(job.model, job.key)
-    tensors = load(job) if tensors is None else tensors
+    if tensors is None:
+        tensors, metadata = load(job.path)
+        if metadata["key"] != job.key:
+            raise CheckpointError(f"{job.path} holds the result of another job, {metadata['key']}. {REMEDY}")
     seconds = tensors.pop("wall").item()
     return kind(**{name: value.item() if name == "seconds" else value for name, value in tensors.items()}), seconds
 
 
-def load(job: Job) -> dict[str, Tensor]:
-    """The tensors of a job's file. Raises CheckpointError as `read` does."""
-    remedy = "Delete it and run again"
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a kept result, and what it says of itself: recipe, model, key. Raises CheckpointError, naming the
+    file, for one that is truncated or altered."""
     try:
-        with safe_open(job.path, framework="pt") as file:
+        with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{job.path} cannot be read ({error}). {remedy}") from error
-    key = metadata.get("key", "")
-    if metadata.get("digest") != digest(tensors, {"key": key}):
-        raise CheckpointError(f"{job.path} is corrupt: its content does not match its digest. {remedy}")
-    if key != job.key:
-        raise CheckpointError(f"{job.path} holds the result of another job, {key}. {remedy}")
-    return tensors
+        raise CheckpointError(f"{path} cannot be read ({error}). {REMEDY}") from error
+    if metadata.get("digest") != digest(tensors, {"key": metadata.get("key", "")}):
+        raise CheckpointError(f"{path} is corrupt: its content does not match its digest. {REMEDY}")
+    return tensors, metadata
