@@ -16,6 +16,7 @@ from pullback.geodesics import Geodesics, geodesic
 from pullback.geometry import HyperbolicHalfPlane
 from pullback.study import workers
 from pullback.study.errors import CheckpointError
+from pullback.study.knots import rounded
 from pullback.study.solvers import runs
 from pullback.study.solvers.premise import along
 from pullback.study.solvers.runs import CONTESTANTS, Contestant, Job, Problem, between_all, compare, search_box
@@ -122,7 +123,9 @@ def test_a_comparison_holds_what_the_solvers_return(here: Path) -> None:
         found = done[name].found["few"]
         for field in fields(Geodesics):
             if field.name not in ("seconds", "manifold"):
-                assert torch.equal(getattr(found, field.name), getattr(alone, field.name)), field.name
+                returned = getattr(alone, field.name)
+                kept = rounded(returned) if field.name == "points" else returned
+                assert torch.equal(getattr(found, field.name), kept), field.name
         assert found.seconds > 0 and done[name].seconds > 0
         assert len(done[name].found["straight"].length) == 3
         assert (done[name].optimum.length <= 1.001 * done[name].found["straight"].length).all()
