@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pullback.explorer.bundle import bundle
 from pullback.geometry.derivatives import Derivatives
@@ -38,7 +39,8 @@ class Model:
     name, title, note: its name in links and files, what the reader chooses it by, and a line about it.
     generator: a plain network from two numbers to 784 pixels in [0, 1], in eval mode.
     box: ((x0, x1), (y0, y1)), where it was trained, in latent units.
-    start, end: latent points (2,) that the page opens with.
+    codes: the latent points (2,) of the digits that can be picked.
+    start, end: which of them the page opens with.
     """
 
     name: str
@@ -46,11 +48,20 @@ class Model:
     note: str
     generator: nn.Module
     box: tuple[tuple[float, float], tuple[float, float]]
-    start: tuple[float, float]
-    end: tuple[float, float]
+    codes: list[list[float]]
+    start: int
+    end: int
 
 
-def build(folder: Path, models: Iterable[Model]) -> None:
+@dataclass(frozen=True)
+class Digits:
+    """Images uint8 (m, 784) that can be picked, and what they show."""
+
+    images: Tensor
+    labels: list[int]
+
+
+def build(folder: Path, models: Iterable[Model], digits: Digits) -> None:
     """Write the explorer of `models`, the first of which it opens with, into `folder`.
 
     Raises ValueError for a generator that is no plain network of the right shape, and for a page above LARGEST bytes.
@@ -59,11 +70,14 @@ def build(folder: Path, models: Iterable[Model]) -> None:
     packed = {model.name: pack(model) for model in models}
     index = {
         "default": models[0].name,
+        "digits": {
+            "labels": digits.labels, "images": base64.b64encode(digits.images.numpy().tobytes()).decode(),
+        },
         "models": [
             {"name": m.name, "title": m.title, "digest": hashlib.sha256(packed[m.name].encode()).hexdigest()}
             for m in models
         ],
-    }
+    }  # fmt: skip
     first = json.dumps({"name": models[0].name, "content": packed[models[0].name]})
     style = (HERE / "../../src/pullback/explorer/view/style.css").resolve().read_text()
     page = (HERE / "page.html").read_text()
@@ -104,8 +118,7 @@ def pack(model: Model) -> str:
         return {"array": len(arrays) - 1}
 
     header: dict[str, Any] = {
-        "note": model.note, "box": model.box, "start": model.start, "end": model.end,
-        "probe": tuple(float(x) for x in np.mean((model.start, model.end), 0)),
+        "note": model.note, "box": model.box, "codes": model.codes, "start": model.start, "end": model.end,
         "layers": [
             layer if "activation" in layer else {
                 "rows": len(layer["bias"]), "columns": len(layer["weight"][0]),
@@ -138,3 +151,21 @@ def _container(header: dict[str, Any], arrays: list[np.ndarray]) -> str:
     for array, place in zip(arrays, places, strict=True):
         content[place["offset"] : place["offset"] + array.nbytes] = array.tobytes()
     return base64.b64encode(content).decode()
+
+
+def main() -> int:
+    """`python -m explorer.build FOLDER`, run in site/: the explorer of all models that are there."""
+    from .catalogue import study_models
+
+    folder = Path(sys.argv[1])
+    models, digits = study_models()
+    if not models:
+        print("there is no trained model, so there is no explorer")
+        return 1
+    build(folder, models, digits)
+    print(f"{folder / 'explorer.html'}: {len(models)} models")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

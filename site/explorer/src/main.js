@@ -52,7 +52,7 @@ export function page(code, index) {
   const backend = new WorkerBackend(code);
   let current = null;
   const view = new View(by("view"), {
-    metrics: METRICS, shape: [28, 28], range: [0, 1],
+    metrics: METRICS, shape: [28, 28], range: [0, 1], digits: digitsOf(index.digits),
     changed: (state) => {
       clearTimeout(view.linking);
       view.linking = setTimeout(() => history.replaceState(null, "", linkOf(current, state)), 200);
@@ -76,9 +76,10 @@ export function page(code, index) {
     by("note").textContent = model.note;
     const keep = view.state ?? { metric: "pullback", quantity: "log_det", fan: false };
     const { metric, quantity, fan } = keep;
-    const state = { metric, quantity, fan, start: model.start, end: model.end, probe: model.probe, ...wanted };
+    const [start, end] = [model.codes[model.start], model.codes[model.end]];
+    const probe = start.map((x, d) => (x + end[d]) / 2);
     const opened = backend.open(model);
-    const done = view.open(backend, state);
+    const done = view.open(backend, { metric, quantity, fan, start, end, probe, ...wanted }, model.codes);
     await opened;
     await done;
     return null;
@@ -96,6 +97,12 @@ export function page(code, index) {
   globalThis.addEventListener("hashchange", read);
   globalThis.pullbackExplorer = { view, backend, ready: read() };
   return null;
+}
+
+/** The digits that can be picked: labels, and images with values from 0 to 1. */
+function digitsOf({ labels, images }) {
+  const bytes = Uint8Array.from(atob(images), (c) => c.charCodeAt(0));
+  return labels.map((label, i) => ({ label, image: Float32Array.from(bytes.subarray(784 * i, 784 * (i + 1)), (v) => v / 255) }));
 }
 
 /** In a worker, work; in a page, be the page. */

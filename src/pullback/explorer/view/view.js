@@ -31,6 +31,10 @@ const HTML = `
     </div>
     <div class="pb-scale"><span data-id="low"></span><canvas data-id="scale" role="img"></canvas><span data-id="high"></span></div>
     <p class="pb-caption" data-id="mapCaption"></p>
+    <div data-id="picker" hidden>
+      <p class="pb-caption">Or pick two handwritten digits: the first is the start, the next the end.</p>
+      <div class="pb-digits" data-id="digits"></div>
+    </div>
   </div>
   <div class="pb-right">
     <figure class="pb-films">
@@ -59,8 +63,9 @@ const HTML = `
 
 const NAMES = { start: "Start", end: "End", probe: "Point to look at" };
 
-/** The explorer in the element `root`. `options`: metrics [{id, label}], shape and range of the images, changed(state),
- * called when the reader changes the state, {start, end, probe, metric, quantity, fan}. */
+/** The explorer in the element `root`. `options`: metrics [{id, label}]; shape and range of the images; digits
+ * [{label, image}] that can be picked; changed(state), called when the reader changes the state, which is
+ * {start, end, probe, metric, quantity, fan}; failed(error). */
 export class View {
   constructor(root, options) {
     root.classList.add("pb");
@@ -74,6 +79,7 @@ export class View {
     for (const id of ["quantity", "metric"]) el[id].onchange = () => this.set({ [id]: el[id].value });
     el.fan.onchange = () => this.set({ fan: el.fan.checked });
     for (const id of Object.keys(NAMES)) this._handle(id);
+    (options.digits ?? []).forEach((digit, i) => this._digit(digit, i));
     el.map.addEventListener("pointermove", (event) => {
       if (!this.dragged && event.pointerType === "mouse") this.set({ probe: this._position(event) });
     });
@@ -83,9 +89,11 @@ export class View {
     new ResizeObserver(() => this._place()).observe(el.map);
   }
 
-  /** Show what a backend computes, from a state on. */
-  open(backend, state) {
+  /** Show what a backend computes, from a state on; `codes` are the latent points of the digits. */
+  open(backend, state, codes = []) {
     this.backend = backend;
+    this.codes = codes;
+    this.el.picker.hidden = !codes.length;
     this.map = null;
     const [[x0, x1], [y0, y1]] = backend.box;
     this.el.map.style.aspectRatio = `${x1 - x0} / ${y1 - y0}`;
@@ -103,6 +111,10 @@ export class View {
     el.metric.value = state.metric;
     el.fan.checked = state.fan;
     this._place();
+    [...el.digits.children].forEach((button, i) => {
+      const same = (z) => this.codes[i] && this._inside(this.codes[i]).every((x, d) => x === z[d]);
+      button.classList.toggle("pb-picked", Boolean(same(state.start) || same(state.end)));
+    });
     const work = [];
     if (differs("start", "end", "metric")) work.push(this._curves());
     if (differs("metric")) work.push(this._map());
@@ -166,6 +178,19 @@ export class View {
       this._moving();
       this.set({ [id]: this.state[id].map((x, d) => x + way[d] * step * side[d]) });
     });
+  }
+
+  _digit({ label, image }, i) {
+    const button = document.createElement("button"), canvas = document.createElement("canvas");
+    button.type = "button";
+    button.setAttribute("aria-label", `a handwritten ${label}`);
+    paintImages(canvas, image, this.options.shape, this.options.range);
+    button.append(canvas);
+    button.onclick = () => {
+      const id = (this.picks = (this.picks ?? 0) + 1) % 2 ? "start" : "end";
+      this.set({ [id]: this.codes[i] });
+    };
+    this.el.digits.append(button);
   }
 
   _drag(id, event) {
