@@ -21,6 +21,8 @@ from sphinx.cmd.build import build_main
 
 import links
 import screens
+from explorer import build as explorer
+from explorer import catalogue
 from pullback.study.paths import PROJECT, build_root, make_folder
 from staging import Staging
 
@@ -38,8 +40,8 @@ def build(project: Path, out: Path, work: Path) -> None:
     source, html = work / "source", work / "html"
     make_folder(work)
     try:
-        explorer = build_explorer(project, html / "explorer")
-        Staging(project, source).write_all("explorer/explorer.html" if explorer else None)
+        built = build_explorer(project, html / "explorer")
+        Staging(project, source).write_all("explorer/explorer.html" if built else None)
     except ValueError as error:  # BrokenLink and MissingFigure among them
         raise SiteFault(str(error)) from error
     options = ["-q", "-W", "--keep-going", "-n", "-b", "html", "-d", str(work / "doctrees")]
@@ -66,8 +68,11 @@ def copy_mathjax(folder: Path) -> None:
 
 
 def build_explorer(project: Path, folder: Path) -> bool:
-    """The explorer into a folder, if the published weights are there; whether they were."""
-    return False
+    """The explorer into a folder, if there are trained models; whether there were."""
+    models, digits = catalogue.study_models()
+    if models:
+        explorer.build(folder, models, digits)
+    return bool(models)
 
 
 def main() -> int:

@@ -31,10 +31,10 @@ const HTML = `
     </div>
     <div class="pb-scale"><span data-id="low"></span><canvas data-id="scale" role="img"></canvas><span data-id="high"></span></div>
     <p class="pb-caption" data-id="mapCaption"></p>
-    <div data-id="picker" hidden>
-      <p class="pb-caption">Or pick two handwritten digits: the first is the start, the next the end.</p>
-      <div class="pb-digits" data-id="digits"></div>
-    </div>
+  </div>
+  <div class="pb-pick" data-id="picker" hidden>
+    <p class="pb-caption">Or pick two handwritten digits: the first is the start, the next the end.</p>
+    <div class="pb-digits" data-id="digits"></div>
   </div>
   <div class="pb-right">
     <figure class="pb-films">
