@@ -13,7 +13,7 @@ def test_each_problem_takes_the_first_step_of_its_own_that_is_accepted() -> None
     x, longest = torch.zeros(5).double(), torch.tensor([1.0, 0.6, 0.25, 0.01, 0.0]).double()
     tried: list[list[int]] = []
 
-    def attempt(rows: Tensor, step: float) -> tuple[tuple[Tensor, ...], Tensor]:
+    def attempt(rows: Tensor, step: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         tried.append(rows.tolist())
         return (x[rows] + step,), step <= longest[rows]
 
@@ -27,12 +27,28 @@ def test_each_problem_takes_the_first_step_of_its_own_that_is_accepted() -> None
 def test_all_tensors_of_a_problem_move_together() -> None:
     x, y = torch.zeros(3, 2), torch.full((3,), 7.0)
 
-    def attempt(rows: Tensor, step: float) -> tuple[tuple[Tensor, ...], Tensor]:
-        return (x[rows] + step, y[rows] - step), torch.tensor([step < 1 / 2**r for r in rows.tolist()])
+    def attempt(rows: Tensor, step: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        return (x[rows] + step[:, None], y[rows] - step), step < 0.5**rows
 
-    (a, b), moved = backtrack((x, y), attempt, trials=3)
-    assert moved.tolist() == [True, True, False]
-    assert a.tolist() == [[0.5, 0.5], [0.25, 0.25], [0.0, 0.0]] and b.tolist() == [6.5, 6.75, 7.0]
+    for together in (1, 2, 5):
+        (a, b), moved = backtrack((x, y), attempt, trials=3, together=together)
+        assert moved.tolist() == [True, True, False]
+        assert a.tolist() == [[0.5, 0.5], [0.25, 0.25], [0.0, 0.0]] and b.tolist() == [6.5, 6.75, 7.0]
+
+
+def test_steps_tried_together_are_those_tried_one_by_one() -> None:
+    """Random acceptable steps, so that some problems skip over steps that are refused after one that is not."""
+    x, steps = torch.zeros(50), 0.5 ** torch.arange(8)
+    accepted = torch.rand(50, 8, generator=torch.Generator().manual_seed(0)) < 0.2
+
+    def attempt(rows: Tensor, step: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        return (x[rows] + step,), (accepted[rows] & (steps == step[:, None])).any(1)
+
+    (alone,), moved = backtrack((x,), attempt, trials=8)
+    assert moved.equal(accepted.any(1)) and moved.any() and not moved.all()
+    for together in (2, 3, 7, 20):
+        (after,), also = backtrack((x,), attempt, trials=8, together=together)
+        assert after.equal(alone) and also.equal(moved)
 
 
 def test_sufficient_is_armijos_condition() -> None:

@@ -206,8 +206,8 @@ def _moved(
 ) -> tuple[tuple[Tensor, ...], Tensor]:
     """x, value and gradient after the longest acceptable part of `direction`, and which problems found one."""
 
-    def attempt(which: Tensor, step: float) -> tuple[tuple[Tensor, ...], Tensor]:
-        trial = x[which] + step * direction[which]
+    def attempt(which: Tensor, step: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        trial = x[which] + step[:, None] * direction[which]
         found, slopes = function(trial, rows[which])
         good = sufficient(found, value[which], slope[which], step) & slopes.isfinite().all(1)
         good[good.clone()] = sound(trial[good], x[which[good]], rows[which[good]])

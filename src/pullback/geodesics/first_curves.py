@@ -70,8 +70,7 @@ def first_curves(
     tried = torch.bincount(which, minlength=len(start))
     sketch = manifold.sketch()
     relaxed = refine(sketch, curves, tol=ROUGH, max_iterations=STEPS).points
-    shared, energy = sketch.energy(relaxed)
-    chosen = distinct(sketch.refined_energy(relaxed, shared).sqrt(), which, NEARLY, KEPT)
+    chosen = distinct(sketch.energies(relaxed)[2].sqrt(), which, NEARLY, KEPT)
     return which[chosen], relaxed[chosen], tried
 
 

@@ -93,8 +93,8 @@ def _moved(residual: Residual, a: Tensor, left_over: Tensor, active: Tensor) -> 
     """Second derivatives and residuals (b, N, k) of the pairs `active` (b,) after the largest part of a step that
     lowers the residual, and which pairs (b,) found one."""
 
-    def attempt(rows: Tensor, step: float) -> tuple[tuple[Tensor, ...], Tensor]:
-        trial = a[rows] + step * left_over[rows]
+    def attempt(rows: Tensor, step: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        trial = a[rows] + step[:, None, None] * left_over[rows]
         found = residual(trial, active[rows])
         return (trial, found), found.square().sum((1, 2)) < left_over[rows].square().sum((1, 2))
 

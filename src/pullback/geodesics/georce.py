@@ -103,9 +103,9 @@ def _moved(
 ) -> tuple[tuple[Tensor, ...], Tensor]:
     """Knots and energies after the longest acceptable part of `step`, and which curves found one."""
 
-    def attempt(rows: Tensor, scale: float) -> tuple[tuple[Tensor, ...], Tensor]:
+    def attempt(rows: Tensor, scale: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         trial = points[rows]
-        trial[:, 1:-1] += scale * step[rows]
+        trial[:, 1:-1] += scale[:, None, None] * step[rows]
         with torch.no_grad():
             lower = _energy(manifold, trial)
         return (trial, lower), sufficient(lower, energy[rows], 2 * decrement[rows], scale, SHARE)

@@ -22,7 +22,7 @@ segments' middles as further knots, unless it stays within 15 % of E.
 From the straight line on a coarse curve; one whose energy changes by more than RESOLVED when the segments are halved,
 or that cannot be improved at its level, goes on with twice as many. Where the layers of f allow it, all this happens
 first under every fifth pixel (nearly the same geometry at a third of the cost) and then, from there, under
-all of them, in float32 as long as that can reach `tol`, else in float64. All curves advance at once, and those that are
+all of them, in float32 until it is near, then in float64. All curves advance at once, and those that are
 done leave the batch.
 
 Criterion. The Newton decrement g^T H^-1 g / (2E), the share of the energy that the quadratic model has left to
@@ -53,12 +53,11 @@ COARSEST = 16  # segments at the first level; 8 take as many iterations, and mor
 RESOLVED = 0.02  # largest relative change of the energy by halving the segments; see docs/decisions.md
 INEXACT = 0.3  # an unresolved curve is solved to this part of its energy's error
 COARSE_TOL = 1e-3  # from which a resolved draft is handed on
-SINGLE_TOL = 1e-6  # what float32 can be trusted with
-EXACT = 1e-14  # criterion below which no further step is worth it
+NEAR = 1e-2  # from which a curve in float32 is handed on to float64
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the second derivatives: 1 is Newton, 0 Gauss-Newton
 RIDGE = 1e-10  # relative to the mean diagonal: keeps Gauss-Newton definite where J is rank deficient
 ROUNDING = 4  # units in the last place of the energy that a step may raise it by
-TRIALS = 7  # parts of a step that are tried: 1 to 1/64
+TRIALS, TOGETHER = 7, 3  # parts of a step that are tried, 1 to 1/64; and how many at once after the first
 JUMP = 1.15  # energy with middles over energy, above which a step may not raise the former
 CURVES = 256  # solved together: bounds the memory
 
@@ -138,18 +137,15 @@ def _coarse_to_fine(manifold: Manifold, points: Tensor, segments: int, tol: floa
         ready = torch.zeros_like(index, dtype=torch.bool)
         if len(whole):
             z, spent = points[whole], iterations[index[whole]]
-            found, gap = _minimise(single, z, spent, max(tol, SINGLE_TOL), max_iterations, not last)
-            enough = ((found <= COARSE_TOL) & (gap <= RESOLVED)) | last
-            again = (enough & (found > tol)).nonzero().flatten()
-            if len(again):
-                y, more = z[again], spent[again]
-                found[again], gap[again] = _minimise(manifold, y, more, tol, max_iterations)
-                z[again], spent[again] = y, more
-            settled = (enough & (found <= tol)).nonzero().flatten()
-            if len(settled):  # one step more, in float64: the curve then is the same in any batch
-                y = z[settled]
-                _minimise(manifold, y, torch.zeros_like(settled), EXACT, 1)
-                z[settled] = y
+            found, gap = _minimise(single, z, spent, NEAR, max_iterations, not last)
+            near = (found <= NEAR) & (gap <= RESOLVED)
+            enough = near | last
+            for watched, rows in ((False, near), (True, enough & ~near)):
+                if rows.any():
+                    y, more = z[rows], spent[rows]
+                    found[rows], energy_gap = _minimise(manifold, y, more, tol, max_iterations, watched=watched)
+                    z[rows], spent[rows] = y, more
+                    gap[rows] = energy_gap if watched else gap[rows]
             points[whole], iterations[index[whole]] = z, spent
             criterion[index[whole]] = torch.where(gap <= RESOLVED, found, torch.inf)
             ready[whole] = enough
@@ -174,18 +170,24 @@ def _resampled(points: Tensor, segments: int) -> Tensor:
 
 
 def _minimise(
-    manifold: Manifold, points: Tensor, iterations: Tensor, tol: float, max_iterations: int, inexact: bool = False
+    manifold: Manifold,
+    points: Tensor,
+    iterations: Tensor,
+    tol: float,
+    max_iterations: int,
+    inexact: bool = False,
+    watched: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Lower the energy of points (B, n + 1, k) in place, counting iterations (B,) in place; the criterion (B,), and
     the relative change of the energy (B,) when the segments are halved.
 
     A curve leaves when its criterion holds (after the step that this pays for), when its iterations are spent, or when
     no step along its direction is acceptable; with `inexact`, also when it is unresolved and its criterion is below
-    the energy's own error.
+    the energy's own error. Curves that are not `watched` are so near their optimum that no knot can jump: they are
+    spared the refined energies, and the change is 0.
     """
     z = points.clone()
-    x, energy = manifold.energy(z)
-    refined = manifold.refined_energy(z, x)
+    x, energy, refined = _energies(manifold, z, watched)
     criterion, gap = torch.full_like(energy, torch.inf), refined / energy - 1
     index = torch.arange(len(points), device=points.device)
     stay = iterations < max_iterations
@@ -197,12 +199,20 @@ def _minimise(
             return criterion, gap
         step, decrement, full = _direction(*manifold.energy_derivatives(z, x))
         criterion[index] = torch.where(full, decrement / (2 * energy), torch.inf)
-        z, x, energy, refined, moved = _backtrack(manifold, z, x, energy, refined, step, decrement)
+        z, x, energy, refined, moved = _backtrack(manifold, z, x, energy, refined, step, decrement, watched)
         iterations[index] += 1
         goal = torch.full_like(energy, tol)
         if inexact:
             goal = goal.maximum(INEXACT * (refined / energy - 1 - RESOLVED))
         stay = moved & (criterion[index] > goal) & (iterations[index] < max_iterations)
+
+
+def _energies(manifold: Manifold, z: Tensor, watched: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The manifold's `energies` of curves z (B, n + 1, k); the refined ones are copies of the others if not `watched`."""
+    if watched:
+        return manifold.energies(z)
+    shared, energy = manifold.energy(z)
+    return shared, energy, energy.clone()
 
 
 def _direction(
@@ -241,20 +251,27 @@ def _banded(diagonal: Tensor, above: Tensor) -> NDArray[np.float64]:
 
 
 def _backtrack(
-    manifold: Manifold, z: Tensor, x: Tensor, energy: Tensor, refined: Tensor, step: Tensor, decrement: Tensor
+    manifold: Manifold,
+    z: Tensor,
+    x: Tensor,
+    energy: Tensor,
+    refined: Tensor,
+    step: Tensor,
+    decrement: Tensor,
+    watched: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Curves z (B, n + 1, k), their images, energy and refined energy after steps, halved until they are acceptable
     (see the module); and whether (B,) there was such a step."""
     bound = energy * (1 + ROUNDING * torch.finfo(manifold.dtype).eps)
 
-    def attempt(rows: Tensor, scale: float) -> tuple[tuple[Tensor, ...], Tensor]:
+    def attempt(rows: Tensor, scale: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         trial = z[rows]
-        trial[:, 1:-1] += scale * step[rows]
-        images, lower = manifold.energy(trial)
-        fine = manifold.refined_energy(trial, images)
+        trial[:, 1:-1] += scale[:, None, None] * step[rows]
+        images, lower, fine = _energies(manifold, trial, watched)
         good = (decrement[rows] > 0) & sufficient(lower, bound[rows], decrement[rows], scale)
-        good &= fine <= torch.maximum(JUMP * lower, refined[rows])
+        if watched:
+            good &= fine <= torch.maximum(JUMP * lower, refined[rows])
         return (trial, images.clone() if images is trial else images, lower, fine), good
 
-    (z, x, energy, refined), moved = backtrack((z, x, energy, refined), attempt, TRIALS)
+    (z, x, energy, refined), moved = backtrack((z, x, energy, refined), attempt, TRIALS, TOGETHER)
     return z, x, energy, refined, moved

@@ -173,16 +173,19 @@ def _resolved(manifold: Manifold, points: Tensor, found: Measured) -> Tensor:
 
 
 def _beaten(manifold: Manifold, start: Tensor, end: Tensor, length: Tensor) -> Tensor:
-    """Which curves (B,) are longer than the straight line. A few chords of the line, a lower bound, spare most lines
+    """Which curves (B,) are longer than the straight line. The chords of the line, a lower bound, spare most lines
     their measurement."""
-    line = segment(start, end, 8)
-    with torch.no_grad():
-        few = manifold.in_parts(manifold.chords, line).clamp(min=0).sqrt().sum(1)
-    doubtful = ~(length <= few)
-    doubtful &= (start != end).any(1)
+    doubtful = (start != end).any(1)
+    for segments in (8, 64):
+        line = segment(start[doubtful], end[doubtful], segments)
+        with torch.no_grad():
+            chords = manifold.in_parts(manifold.chords, line).clamp(min=0).sqrt().sum(1)
+        doubtful[doubtful.clone()] = ~(length[doubtful] <= (1 + SETTLED) * chords)
+        if not doubtful.any():
+            return doubtful
     beaten = torch.zeros_like(doubtful)
-    if doubtful.any():
-        beaten[doubtful] = length[doubtful] > (1 + SETTLED) * measure(manifold, line[doubtful]).length
+    line = segment(start[doubtful], end[doubtful], 8)
+    beaten[doubtful] = length[doubtful] > (1 + SETTLED) * measure(manifold, line).length
     return beaten
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -36,15 +37,21 @@ class LatentSpace(Embedded):
     def single(self) -> LatentSpace:
         """The same space in float32; itself, if f is not a module and so cannot be converted, or if it is known to
         leave the range of float32."""
-        return LatentSpace(Derivatives(self.f, torch.float32), self.box) if self._narrows() else self
+        return self._single if self._narrows() else self
 
     def sketch(self) -> LatentSpace:
         """The space in float32 under every SKETCH-th pixel: nearly the same geometry, at a fraction of the cost.
         Itself, if f's layers do not allow that."""
+        return self._sketch or self if self._narrows() else self
+
+    @cached_property
+    def _single(self) -> LatentSpace:
+        return LatentSpace(Derivatives(self.f, torch.float32), self.box)
+
+    @cached_property
+    def _sketch(self) -> LatentSpace | None:
         thin = self.derivatives.thinned(SKETCH)
-        if thin is self.derivatives or not self._narrows():
-            return self
-        return LatentSpace(Derivatives(thin.f, torch.float32), self.box)
+        return None if thin is self.derivatives else LatentSpace(Derivatives(thin.f, torch.float32), self.box)
 
     def _narrows(self) -> bool:
         """Whether f can be had in float32, as far as is known."""

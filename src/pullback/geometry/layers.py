@@ -167,8 +167,8 @@ class PlainNetwork:
                 w = w @ step.weight
             else:
                 slope, ratio, before = passed.pop()
-                w = w * slope
-                second += (before * (w * ratio)).movedim(0, 1) @ before.permute(1, 2, 0)
+                w = slope.mul_(w)
+                second += (before * ratio.mul_(w)).movedim(0, 1) @ before.permute(1, 2, 0)
         return tangents.movedim(0, 1), second
 
 

@@ -26,7 +26,8 @@ from torch.func import grad, hessian, jvp, vmap
 from .derivatives import Derivatives
 
 RIDGE = 1e-12  # added to M, relative to its mean diagonal, before it is inverted
-TOGETHER = 1024  # points evaluated at a time where k = 1 and an image has 256 coordinates; fewer where they are larger
+TOGETHER = 1024  # points evaluated at a time where k = 1 and an image has 1 KiB; fewer where they are larger. More memory
+# would leave the cache, and be given back and asked for anew each time, which doubles the time of a second derivative
 
 
 class Manifold(ABC):
@@ -109,10 +110,10 @@ class Manifold(ABC):
         the energies (B,)."""
         return z, (z.shape[1] - 1) * self._chords_in_parts(z).sum(1)
 
-    def refined_energy(self, z: Tensor, shared: Tensor) -> Tensor:
-        """The energies (B,) of the curves with the segments' middles as further knots."""
-        halved = torch.stack((z[:, :-1], (z[:, 1:] + z[:, :-1]) / 2), 2).flatten(1, 2)
-        return self.energy(torch.cat((halved, z[:, -1:]), 1))[1]
+    def energies(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `energy`, and the refined energies (B,), those of the curves with the segments' middles as further
+        knots."""
+        return *self.energy(z), self.energy(_with_middles(z))[1]
 
     def energy_derivatives(self, z: Tensor, shared: Tensor) -> tuple[Tensor, ...]:
         """The derivatives of the energies at the m = n - 1 inner knots: the gradient (B, m, k), and the Hessian's
@@ -200,7 +201,7 @@ class Embedded(Manifold):
         k = z.shape[-1]
         if k not in self._pixels:
             self._pixels[k] = max(1, self.images(z.reshape(-1, k)[:1].to(self.dtype)).shape[1])
-        return max(1, 256 * TOGETHER // (self._pixels[k] * k))
+        return max(1, 1024 * TOGETHER // (self._pixels[k] * self.dtype.itemsize * k))
 
     def track(self, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         images, velocity = self.derivatives.motion(z, v)
@@ -211,17 +212,18 @@ class Embedded(Manifold):
         images, energies, n = [], [], z.shape[1] - 1
         for part in z.to(self.dtype).split(self._curves(z)):
             images.append(self._images_in_parts(part))
-            energies.append(n * images[-1].diff(dim=1).square().sum((1, 2)))
+            energies.append(n * _squared(images[-1].diff(dim=1)))
         return torch.cat(images), torch.cat(energies).double()
 
-    def refined_energy(self, z: Tensor, shared: Tensor) -> Tensor:
-        middle = ((z[:, 1:] + z[:, :-1]) / 2).to(self.dtype)
-        energies, n, curves = [], middle.shape[1], self._curves(z)
-        for part, ends in zip(middle.split(curves), shared.split(curves), strict=True):
-            between = self._images_in_parts(part)
-            halves = (between - ends[:, :-1]).square().sum((1, 2)) + (ends[:, 1:] - between).square().sum((1, 2))
-            energies.append(2 * n * halves)
-        return torch.cat(energies).double()
+    def energies(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        images, energies, refined, n = [], [], [], z.shape[1] - 1
+        finer = _with_middles(z)
+        for part in finer.to(self.dtype).split(self._curves(finer)):
+            fine = self._images_in_parts(part)
+            images.append(fine[:, ::2])
+            energies.append(n * _squared(images[-1].diff(dim=1)))
+            refined.append(2 * n * _squared(fine.diff(dim=1)))
+        return torch.cat(images), torch.cat(energies).double(), torch.cat(refined).double()
 
     def energy_derivatives(self, z: Tensor, shared: Tensor) -> tuple[Tensor, ...]:
         """As above. With d_i = 2 f(z_i) - f(z_{i-1}) - f(z_{i+1}) and J_i the Jacobian at z_i,
@@ -254,6 +256,17 @@ class Embedded(Manifold):
     def _images_in_parts(self, z: Tensor) -> Tensor:
         """The images (B, n, N) of points z (B, n, k)."""
         return self.in_parts(self.images, z.flatten(0, 1)).unflatten(0, z.shape[:2])
+
+
+def _with_middles(z: Tensor) -> Tensor:
+    """The curves z (B, n + 1, k) with the middles of their segments as further knots, (B, 2n + 1, k)."""
+    halves = torch.stack((z[:, :-1], (z[:, 1:] + z[:, :-1]) / 2), 2).flatten(1, 2)
+    return torch.cat((halves, z[:, -1:]), 1)
+
+
+def _squared(steps: Tensor) -> Tensor:
+    """Sums of squares (B,) of steps (B, n, N)."""
+    return torch.linalg.vector_norm(steps.flatten(1), dim=1).square()
 
 
 def _semidefinite_root(M: Tensor) -> Tensor:
