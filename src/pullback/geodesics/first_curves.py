@@ -15,6 +15,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,8 +31,9 @@ WIDER = 1.25  # sides of the grid's box over those of the box that holds end poi
 PATHS, EXCESS = 4, 0.15  # number, and relative excess, of a pair's paths along the grid
 BENT, BEND = 2, 0.5  # directions, to both sides of the line, and the deviation in units of the line's length
 ROUGH, STEPS = 1e-2, 20  # tolerance and iterations of the relaxation
-NEARLY, KEPT = 0.05, 2  # relative excess over the shortest, and number, of the relaxed curves that are handed on
+NEARLY, KEPT = 0.05, 3  # relative excess over the shortest, and number, of the relaxed curves that are handed on
 SAME = 1e-4  # relative difference of lengths below which curves are one
+BESIDE = 0.05  # distance of knots, relative to a curve's latent length, up to which relaxed curves become one
 
 _tables: weakref.WeakKeyDictionary[object, dict[tuple, Grid]] = weakref.WeakKeyDictionary()
 
@@ -70,7 +72,7 @@ def first_curves(
     tried = torch.bincount(which, minlength=len(start))
     sketch = manifold.sketch()
     relaxed = refine(sketch, curves, tol=ROUGH, max_iterations=STEPS).points
-    chosen = distinct(sketch.energies(relaxed)[2].sqrt(), which, NEARLY, KEPT)
+    chosen = distinct(sketch.energies(relaxed)[2].sqrt(), which, NEARLY, KEPT, relaxed)
     return which[chosen], relaxed[chosen], tried
 
 
@@ -95,17 +97,29 @@ def given_curves(first: Any, start: Tensor, end: Tensor) -> Tensor:
     return curves
 
 
-def distinct(length: Tensor, pair: Tensor, within: float, few: int) -> list[int]:
+def distinct(length: Tensor, pair: Tensor, within: float, few: int, knots: Tensor | None = None) -> list[int]:
     """Of curves of these lengths (P,), of pairs (P,) in order: the `few` shortest of each pair, that are at most
-    `within` longer than the shortest and not within SAME of another."""
+    `within` longer than the shortest and not within SAME of another. Where knots (P, n + 1, k) are given, curves are
+    also one if no knot is farther than BESIDE from that of the other."""
     lengths, chosen = length.nan_to_num(torch.inf).tolist(), []
+    z = None if knots is None else knots.cpu().numpy()
+
+    def beside(i: int, j: int) -> bool:
+        if z is None:
+            return False
+        size = np.linalg.norm(np.diff(z[j], axis=0), axis=1).sum()
+        return bool(np.linalg.norm(z[i] - z[j], axis=1).max() <= BESIDE * size)
+
     own: dict[int, list[int]] = {}
     for i, p in enumerate(pair.tolist()):
         own.setdefault(p, []).append(i)
     for curves in own.values():
         kept: list[int] = []
         for i in sorted(curves, key=lengths.__getitem__):
-            if not kept or (1 + SAME) * lengths[kept[-1]] < lengths[i] <= (1 + within) * lengths[kept[0]]:
+            if not kept or (
+                (1 + SAME) * lengths[kept[-1]] < lengths[i] <= (1 + within) * lengths[kept[0]]
+                and not any(beside(i, j) for j in kept)
+            ):
                 kept.append(i)
         chosen += kept[:few]
     return chosen

@@ -139,8 +139,7 @@ def _coarse_to_fine(manifold: Manifold, points: Tensor, segments: int, tol: floa
             z, spent = points[whole], iterations[index[whole]]
             found, gap = _minimise(single, z, spent, NEAR, max_iterations, not last)
             near = (found <= NEAR) & (gap <= RESOLVED)
-            enough = near | last
-            for watched, rows in ((False, near), (True, enough & ~near)):
+            for watched, rows in ((False, near), (True, ~near & last)):
                 if rows.any():
                     y, more = z[rows], spent[rows]
                     found[rows], energy_gap = _minimise(manifold, y, more, tol, max_iterations, watched=watched)
@@ -148,7 +147,7 @@ def _coarse_to_fine(manifold: Manifold, points: Tensor, segments: int, tol: floa
                     gap[rows] = energy_gap if watched else gap[rows]
             points[whole], iterations[index[whole]] = z, spent
             criterion[index[whole]] = torch.where(gap <= RESOLVED, found, torch.inf)
-            ready[whole] = enough
+            ready[whole] = near & (found <= tol) | last
         done.append((index[ready], points[ready]))
         points, index = points[~ready], index[~ready]
         if len(index):
