@@ -207,7 +207,7 @@ def _minimise(
 
 
 def _energies(manifold: Manifold, z: Tensor, watched: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """The manifold's `energies` of curves z (B, n + 1, k); the refined ones are copies of the others if not `watched`."""
+    """The manifold's `energies` of curves z (B, n + 1, k). If not `watched`, the refined ones copy the others."""
     if watched:
         return manifold.energies(z)
     shared, energy = manifold.energy(z)
