@@ -26,8 +26,8 @@ from torch.func import grad, hessian, jvp, vmap
 from .derivatives import Derivatives
 
 RIDGE = 1e-12  # added to M, relative to its mean diagonal, before it is inverted
-# Points evaluated at a time where k = 1 and an image takes 1 KiB; fewer where images are larger. With more, arrays leave
-# the cache, and their memory is given back and asked for anew each time: a second derivative then takes twice as long.
+# Points evaluated at a time where k = 1 and an image takes 1 KiB; fewer where images are larger. With more, arrays
+# leave the cache, and their memory is given back and asked for anew each time, which doubles the time of `contract`.
 TOGETHER = 1024
 
 
