@@ -111,12 +111,12 @@ class Study:
         """End points for geodesics: codes of random test images, the same for every model; inversions for a GAN."""
         if kept := self._published_points(trained):
             return kept.pairs
-        return latent_points.pairs_of(trained, self.images("test")[0], self.profile.pairs, self.generator())
+        return latent_points.pairs_of(trained, self.images("test")[0], self.profile.pairs, self.random())
 
     def _published_points(self, trained: Trained) -> Points | None:
         return published.points(trained, data.data_hash(self.profile.sample), self.profile.pairs, self.seed)
 
-    def generator(self) -> torch.Generator:
+    def random(self) -> torch.Generator:
         """A fresh source of random numbers, the same at every call."""
         return torch.Generator().manual_seed(self.seed)
 

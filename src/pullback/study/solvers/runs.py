@@ -140,7 +140,7 @@ class Job(NamedTuple):
 def problem(study: Study, trained: Trained, pairs: Pairs) -> Problem:
     """What the solvers are given on a model of the study."""
     if trained.spec.family == "gan":
-        codes = torch.randn(study.profile.codes, pairs.start.shape[1], generator=study.generator())
+        codes = torch.randn(study.profile.codes, pairs.start.shape[1], generator=study.random())
     else:
         codes = study.codes(trained, first=study.profile.codes)[0]
     identity = json.dumps(asdict(trained.spec), sort_keys=True)
