@@ -32,7 +32,7 @@ nitpick_ignore_regex = [("py:.*", r"(?!pullback\.).*"), ("py:.*", r"pullback\.\w
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_copy_source = html_show_sphinx = False
+html_copy_source = html_show_sphinx = html_use_index = False
 html_theme_options = {"navigation_with_keys": True}
 mathjax_path = "mathjax/tex-svg.js"
 

@@ -38,16 +38,14 @@ def build(project: Path, out: Path, work: Path) -> None:
     """The site of a checkout `project` into the folder `out`, by way of `work`, which later builds start from. Raises
     SiteFault for a warning of Sphinx, a broken link or a missing figure."""
     source, html = work / "source", work / "html"
-    make_folder(work)
+    shutil.rmtree(html, ignore_errors=True)
+    make_folder(html)
     try:
-        built = build_explorer(project, html / "explorer")
+        built = build_explorer(html / "explorer")
         Staging(project, source).write_all("explorer/explorer.html" if built else None)
     except ValueError as error:  # BrokenLink and MissingFigure among them
         raise SiteFault(str(error)) from error
-    options = ["-q", "-W", "--keep-going", "-n", "-b", "html", "-d", str(work / "doctrees")]
-    if build_main([*options, str(source), str(html)]) != 0:
-        raise SiteFault("Sphinx has warned: see above")
-    shutil.rmtree(html / "figures", ignore_errors=True)
+    sphinx(source, html, work / "doctrees")
     shutil.copytree(project / "figures", html / "figures")
     copy_mathjax(html / "_static" / "mathjax")
     found = links.faults(html)
@@ -55,7 +53,14 @@ def build(project: Path, out: Path, work: Path) -> None:
         raise SiteFault("\n".join(found))
     shutil.rmtree(out, ignore_errors=True)
     make_folder(out.parent)
-    shutil.copytree(html, out, ignore=shutil.ignore_patterns(".buildinfo*", "objects.inv"))
+    shutil.copytree(html, out, ignore=shutil.ignore_patterns(".buildinfo*", "objects.inv", "_sources"))
+
+
+def sphinx(source: Path, html: Path, doctrees: Path) -> None:
+    """Sphinx's pages of a source into `html`. Raises SiteFault for any warning."""
+    options = ["-q", "-W", "--keep-going", "-n", "-b", "html", "-d", str(doctrees)]
+    if build_main([*options, str(source), str(html)]) != 0:
+        raise SiteFault("Sphinx has warned: see above")
 
 
 def copy_mathjax(folder: Path) -> None:
@@ -67,7 +72,7 @@ def copy_mathjax(folder: Path) -> None:
     shutil.copy(Path(spec.origin).parent / "static" / "mathjax" / MATHJAX, folder)
 
 
-def build_explorer(project: Path, folder: Path) -> bool:
+def build_explorer(folder: Path) -> bool:
     """The explorer into a folder, if there are trained models; whether there were."""
     models, digits = catalogue.study_models()
     if models:

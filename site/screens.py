@@ -24,23 +24,27 @@ def take(site: Path, folder: Path) -> list[str]:
         for path in pages:
             name = path.relative_to(site).with_suffix("").as_posix()
             for width in WIDTHS:
-                found += _picture(browser, path, folder / f"{name.replace('/', '-')}-{width}.png", width, "light")
+                picture = folder / f"{name.replace('/', '-')}-{width}.png"
+                found += look(browser, path, width, "light", picture)
                 if name in DARK:
-                    _picture(browser, path, folder / f"{name}-{width}-dark.png", width, "dark")
+                    found += look(browser, path, width, "dark", picture.with_stem(f"{picture.stem}-dark"))
         browser.close()
     return found
 
 
-def _picture(browser: Browser, path: Path, to: Path, width: int, scheme: str) -> list[str]:
+def look(browser: Browser, path: Path, width: int, scheme: str, picture: Path | None = None) -> list[str]:
+    """What is wrong with a page in a window of that width, in "light" or "dark"; its picture goes to `picture`."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    name = f"{path.stem}, {width} pixels, {scheme}"
     found: list[str] = []
-    page.on("pageerror", lambda error: found.append(f"{to.stem}: {error}"))
-    page.on("requestfailed", lambda request: found.append(f"{to.stem}: {request.url} cannot be loaded"))
+    page.on("pageerror", lambda error: found.append(f"{name}: {error}"))
+    page.on("requestfailed", lambda request: found.append(f"{name}: {request.url} cannot be loaded"))
     page.goto(path.as_uri(), wait_until="load")
-    page.wait_for_timeout(300)
+    page.evaluate("window.MathJax?.startup?.promise")
     wide = page.evaluate("document.documentElement.scrollWidth")
     if wide > width:
-        found.append(f"{to.stem}: the page is {wide} pixels wide")
-    page.screenshot(path=to, full_page=True)
+        found.append(f"{name}: the page is {wide} pixels wide")
+    if picture is not None:
+        page.screenshot(path=picture, full_page=True)
     page.close()
     return found

@@ -4,6 +4,7 @@ that are made from results."""
 from __future__ import annotations
 
 import os
+import re
 from copy import deepcopy
 from html import escape
 from pathlib import Path
@@ -25,6 +26,7 @@ from results import Study
 
 RENAMED = {"README.md": "index.md", "CITATION.cff": "cite.md"}  # files of the project that have a page of another name
 MADE = {f"docs/{name}.md" for name in ("api", "cite", "gallery", "scorecard", "statements")}  # from results
+PAGE = re.compile(r"docs/.*\.md|notebooks/.*\.ipynb")
 LEFT_OUT = {"docs/gallery.md", "docs/conf.py"}  # the site makes a gallery of its own
 
 
@@ -49,8 +51,7 @@ class Staging:
                 else:
                     self.write(to, path.read_bytes())
         self.write("conf.py", (self.project / "docs" / "conf.py").read_bytes())
-        readme = (self.project / "README.md").read_text(encoding="utf-8")
-        self.write("included/README.md", self.relinked(readme, "README.md", "index.md"))
+        self.write("included/findings.md", self.relinked(findings(self.project), "README.md", "index.md"))
         self.write("included/play.md", play(explorer))
         self.write("api.md", api_page.page())
         self.write("gallery.md", gallery_page.page(self.study))
@@ -86,7 +87,7 @@ class Staging:
 
         def target(place: str) -> str | None:
             path = self.project / place
-            if place in {*RENAMED, *MADE} or place.endswith((".md", ".ipynb")) and path.is_file():
+            if place in {*RENAMED, *MADE} or PAGE.fullmatch(place) and path.is_file():
                 return relative(RENAMED.get(place, place.removeprefix("docs/")), to)
             if place.startswith("figures/") and path.is_file():
                 return f'<a href="{relative("gallery.html", to)}#{self.study.sidecar(place)["figure"]}">{{}}</a>'
@@ -139,6 +140,14 @@ def source(path: Path, file: str) -> str:
         lexer = TextLexer()
     code = highlight(text, lexer, HtmlFormatter(cssclass="highlight", lineanchors="L"))
     return f"---\norphan: true\n---\n# `{file}`\n\n```{{raw}} html\n{code}\n```\n"
+
+
+def findings(project: Path) -> str:
+    """The README's section of findings, whose numbers tools/prose.py compares with the claims."""
+    _, heading, rest = (project / "README.md").read_text(encoding="utf-8").partition("\n## Five findings\n")
+    if not heading:
+        raise ValueError("README.md has no section Five findings, which the front page shows")
+    return rest.partition("\n## ")[0]
 
 
 def play(explorer: str | None) -> str:
