@@ -41,8 +41,9 @@ def build(project: Path, out: Path, work: Path) -> None:
     shutil.rmtree(html, ignore_errors=True)
     make_folder(html)
     try:
-        built = build_explorer(html / "explorer")
-        Staging(project, source).write_all("explorer/explorer.html" if built else None)
+        staging = Staging(project, source)
+        staging.write_pages()
+        staging.finish("explorer/explorer.html" if build_explorer(html / "explorer") else None)
     except ValueError as error:  # BrokenLink and MissingFigure among them
         raise SiteFault(str(error)) from error
     sphinx(source, html, work / "doctrees")

@@ -40,8 +40,8 @@ class Staging:
         self.kept: set[Path] = set()
         self.sources: set[str] = set()  # files of the project that are shown as they are
 
-    def write_all(self, explorer: str | None) -> None:
-        """Everything; `explorer` is the address of the explorer on the site, None if it is not built."""
+    def write_pages(self) -> None:
+        """Everything but the door to the explorer."""
         for path in sorted((self.project / "docs").rglob("*")):
             file = path.relative_to(self.project).as_posix()
             if path.is_file() and file not in LEFT_OUT:
@@ -52,7 +52,6 @@ class Staging:
                     self.write(to, path.read_bytes())
         self.write("conf.py", (self.project / "docs" / "conf.py").read_bytes())
         self.write("included/findings.md", self.relinked(findings(self.project), "README.md", "index.md"))
-        self.write("included/play.md", play(explorer))
         self.write("api.md", api_page.page())
         self.write("gallery.md", gallery_page.page(self.study))
         self.write("scorecard.md", claims_pages.scorecard(self.study))
@@ -66,7 +65,14 @@ class Staging:
         }
         for file in sorted(self.sources):
             self.write(f"source/{file}.md", source(self.project / file, file))
-        self.remove_others()
+
+    def finish(self, explorer: str | None) -> None:
+        """The door to the explorer at this address on the site, None if it is not built; and nothing of earlier builds
+        is left."""
+        self.write("included/play.md", play(explorer))
+        for path in self.folder.rglob("*"):
+            if path.is_file() and path not in self.kept:
+                path.unlink()
 
     def write(self, file: str, content: str | bytes) -> None:
         path = self.folder / file
@@ -75,12 +81,6 @@ class Staging:
         if not path.is_file() or path.read_bytes() != new:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(new)
-
-    def remove_others(self) -> None:
-        """What an earlier build has written and this one has not."""
-        for path in self.folder.rglob("*"):
-            if path.is_file() and path not in self.kept:
-                path.unlink()
 
     def relinked(self, text: str, file: str, to: str) -> str:
         """The text of a file of the project, with its links as they must be on the page that is written as `to`."""
@@ -153,8 +153,11 @@ def findings(project: Path) -> str:
 def play(explorer: str | None) -> str:
     """The third door: the explorer if it is built, otherwise what to do to have it."""
     if explorer is None:
-        return "The explorer is built from the published weights, and this copy has none.\n"
-    return f'<a class="door" href="{escape(explorer)}">Open the explorer</a>\n'
+        return "The explorer needs trained models, and this copy was built without any: `make figures` trains them.\n"
+    return f"""Drag two points over the map of a trained model, and watch the geodesic and its images follow.
+
+<a class="door" href="{escape(explorer)}">Open the explorer</a>
+"""
 
 
 def cite(citation: dict[str, Any]) -> str:
