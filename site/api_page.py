@@ -22,15 +22,16 @@ velocities are in latent units.
 :end-before: "<!-- end of solvers -->"
 ```
 """
-GROUPS = {"geodesics": "Geodesics", "geometry": "Metrics and maps"}  # subpackages of the library
+GROUPS = {"geodesics": "Geodesics", "geometry": "Metrics and maps", "explorer": "The explorer in a notebook"}
 
 
 def page() -> str:
-    """The reference as markdown: an overview of each group of names, then each name."""
-    text = HEAD
-    for package, title in GROUPS.items():
-        names = [name for name in pullback.__all__ if getattr(pullback, name).__module__.split(".")[1] == package]
-        text += _group(title, "pullback", names)
+    """The reference as markdown: an overview of each group of names, by the subpackage that defines them, then each
+    name."""
+    text, packages = HEAD, {name: getattr(pullback, name).__module__.split(".")[1] for name in pullback.__all__}
+    for package in (*GROUPS, *sorted({*packages.values()} - {*GROUPS})):
+        names = [name for name in pullback.__all__ if packages[name] == package]
+        text += _group(GROUPS.get(package, package), "pullback", names)
     drawing = [name for name, value in vars(show).items() if _defined(value, show.__name__) and name[0] != "_"]
     return text + _group("Pictures", "pullback.show", drawing, "`pullback.show` needs matplotlib.\n")
 

@@ -243,7 +243,8 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("docs", "figures"):
         (folder / name).mkdir(parents=True)
     inside = [path.relative_to(PROJECT) for name in ("docs", "figures") for path in (PROJECT / name).iterdir()]
-    for path in (*inside, *map(Path, ("notebooks", "results", "src", "weights", "README.md", "CITATION.cff", "LICENSE"))):
+    whole = ("notebooks", "results", "src", "weights", "README.md", "CITATION.cff", "LICENSE")
+    for path in (*inside, *whole):
         (folder / path).symlink_to(PROJECT / path)
     return folder
 
