@@ -38,7 +38,8 @@ def _changed(chosen: ModelSpec | TrainingSettings) -> dict[str, Any]:
     """The fields that have no default, or another value than it."""
     values = {field.name: getattr(chosen, field.name) for field in fields(chosen) if field.default is MISSING
               or getattr(chosen, field.name) != field.default}
-    return {name: float(value) if name in ("r1", "learning_rate") else value for name, value in values.items()}
+    numbers = ("r1", "learning_rate", "noise_level")
+    return {name: float(value) if name in numbers else value for name, value in values.items()}
 
 
 def plain(chosen: ModelSpec | TrainingSettings) -> dict[str, Any]:

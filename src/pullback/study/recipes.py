@@ -34,7 +34,7 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "training": Recipe(training.RECIPE, ("study/training.py", "study/models/*.py"), "c4d44ab6eb4ffd1a"),
+    "training": Recipe(training.RECIPE, ("study/training.py", "study/models/*.py"), "4233a5607a2317a7"),
     "measuring": Recipe(
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",

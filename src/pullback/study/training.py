@@ -16,11 +16,12 @@ from .models.spec import ModelSpec
 from .parameters import choose_device
 
 RECIPE = 1  # the version of what turns a specification, settings and data into weights: see recipes.py
+SCALES = {"unit": (0.0, 1.0), "standardised": (0.1307, 0.3081)}  # what is subtracted from pixels, and divides them
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a model is trained; the defaults are the report's.
+    """How a model is trained. Learning rate and betas are the report's; it prints no other setting (docs/choices.md).
 
     The report prints "betas of 0,99 and 0,5". Read as Adam's (beta1, beta2) they diverge: with a second-moment
     memory of two steps a weight whose gradient pauses is divided by almost nothing. The order meant is this one.
@@ -31,6 +32,7 @@ class TrainingSettings:
     learning_rate: float = 0.01
     betas: tuple[float, float] = (0.5, 0.99)
     seed: int = 0
+    pixels: str = "unit"  # or standardised: what the model is shown in place of pixels in [0, 1], see SCALES
 
     def __post_init__(self) -> None:
         parameters.whole("epochs", self.epochs, 1, 1_000_000)
@@ -41,6 +43,7 @@ class TrainingSettings:
         for beta in self.betas:
             parameters.real("each of betas", beta, 0, 1 - 1e-12)
         parameters.seed(self.seed)
+        parameters.one_of("pixels", self.pixels, SCALES)
 
 
 @dataclass(frozen=True)
@@ -77,17 +80,20 @@ def train(
     *,
     device: str = "auto",
     progress: Callable[[Epoch], object] | None = None,
+    watch: Callable[[Epoch, Any], object] | None = None,
 ) -> Trained:
     """Train the model that `spec` describes on images (n, 784) in [0, 1] and labels (n,).
 
     The data stay in the device's memory and a batch is one indexing operation. On a CPU, and with one thread, the
-    same seed gives the same bits. `progress` is called after every epoch. Raises ValueError for fewer than two images
+    same seed gives the same bits. `progress` is called after every epoch, and `watch` with the model as it then is, in
+    training mode, of which it may take a copy. Raises ValueError for fewer than two images
     or an unknown device, and DivergenceError, at the step where it happens, if a loss is not finite; the images then
     are what they were and nothing has been written.
     """
     if len(images) < 2:
         raise ValueError(f"training needs at least 2 images, got {tuple(images.shape)}")
     place = choose_device(device)
+    images = scaled(images, settings.pixels)
     images, labels = images.to(place), labels.to(place)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -123,7 +129,15 @@ def train(
             history[name].append(total)
         if progress:
             progress(Epoch(epoch, settings.epochs, totals))
+        if watch:
+            watch(Epoch(epoch, settings.epochs, totals), model)
     return Trained(spec, model.cpu().eval(), history)
+
+
+def scaled(images: Tensor, pixels: str) -> Tensor:
+    """Images of pixels in [0, 1] on one of SCALES."""
+    shift, unit = SCALES[pixels]
+    return images if (shift, unit) == (0, 1) else (images - shift) / unit
 
 
 def _likely_cause(settings: TrainingSettings, images: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""Generative adversarial network (Goodfellow et al. 2014) with the non-saturating loss."""
+"""Generative adversarial network (Goodfellow et al. 2014)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from torch.nn import functional as F
 from .mlp import PIXELS, mlp
 from .phases import Phase
 
+GAN_LOSSES = ("non-saturating", "minimax")
+
 
 class GAN(nn.Module):
     """`generator` maps latents (n, k), drawn from N(0, I), to pixels (n, 784) in (0, 1); there is no encoder.
 
-    With batch norm in its discriminator and no gradient penalty this is the report's GAN. The healthy one has no
-    batch norm there and `r1` > 0, the weight of the R1 penalty (Mescheder, Geiger & Nowozin 2018, eq. 9).
+    `r1` is the weight of the R1 penalty (Mescheder, Geiger & Nowozin 2018, eq. 9), `loss` the generator's, one of
+    GAN_LOSSES; the discriminator takes its step before the generator unless `generator_first`.
     """
 
     def __init__(
@@ -28,8 +30,11 @@ class GAN(nn.Module):
         *,
         discriminator_batch_norm: bool,
         r1: float,
+        loss: str = "non-saturating",
+        generator_first: bool = False,
     ) -> None:
         super().__init__()
+        self.loss, self.generator_first = loss, generator_first
         self.latent_dim, self.r1 = latent_dim, r1
         self.generator = mlp((latent_dim, *reversed(hidden), PIXELS), activation).append(nn.Sigmoid())
         self.discriminator = mlp((PIXELS, *hidden, 1), partial(nn.LeakyReLU, 0.2), batch_norm=discriminator_batch_norm)
@@ -40,10 +45,11 @@ class GAN(nn.Module):
         return self.generator(torch.randn(count, self.latent_dim, generator=noise, device=device))
 
     def phases(self) -> dict[str, Phase]:
-        return {
+        found = {
             "discriminator": Phase(self.discriminator, self.discriminator_loss),
             "generator": Phase(self.generator, self.generator_loss),
         }
+        return dict(reversed(found.items())) if self.generator_first else found
 
     def discriminator_loss(self, images: Tensor, labels: Tensor, noise: torch.Generator) -> Tensor:
         """Binary cross-entropy of telling real from generated images, plus the penalty if there is one."""
@@ -58,5 +64,7 @@ class GAN(nn.Module):
         return loss
 
     def generator_loss(self, images: Tensor, labels: Tensor, noise: torch.Generator) -> Tensor:
-        """-E log d(f(z)), the non-saturating loss of Section 3 of Goodfellow et al. (2014)."""
-        return F.softplus(-self.discriminator(self.sample(len(images), noise))).mean()
+        """-E log d(f(z)), the non-saturating loss of Section 3 of Goodfellow et al. (2014), or E log(1 - d(f(z))), the
+        minimax loss of their eq. 1."""
+        verdict = self.discriminator(self.sample(len(images), noise))
+        return (-F.softplus(verdict) if self.loss == "minimax" else F.softplus(-verdict)).mean()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from .. import parameters
 from .classifier import Classifier
-from .dae import DAE
-from .gan import GAN
+from .dae import DAE, KINDS, NOISE
+from .gan import GAN, GAN_LOSSES
+from .losses import LOSSES
 from .mlp import ACTIVATIONS
 from .vae import VAE
 
@@ -23,8 +24,12 @@ class ModelSpec:
     family: vae, dae, gan, or the classifier that judges GAN samples.
     hidden: widths of the two hidden layers, outermost first; the generator mirrors them.
     activation: tanh or sigmoid (a GAN's discriminator has LeakyReLU whatever this says).
-    discriminator_batch_norm, r1: GAN only. As printed in the report: True and 0. Healthy: False and the weight
-        of the R1 gradient penalty (Mescheder, Geiger & Nowozin 2018, eq. 9).
+    discriminator_batch_norm, r1: GAN only; r1 is the weight of the R1 gradient penalty (Mescheder, Geiger & Nowozin
+        2018, eq. 9).
+    loss: of VAE and DAE one of LOSSES, of a GAN one of GAN_LOSSES; "usual" is the first of them.
+    generator_first: GAN only: which of the two takes its step first.
+    noise, noise_level: DAE only: one of KINDS, and the standard deviation in pixel units.
+    The report prints none of the last six (docs/choices.md).
     """
 
     family: str
@@ -33,6 +38,10 @@ class ModelSpec:
     latent_dim: int = 2
     discriminator_batch_norm: bool = True
     r1: float = 0.0
+    loss: str = "usual"
+    generator_first: bool = False
+    noise: str = "either"
+    noise_level: float = NOISE
 
     def __post_init__(self) -> None:
         for field, valid in (("family", FAMILIES), ("activation", ACTIVATIONS)):
@@ -42,15 +51,23 @@ class ModelSpec:
         for width in self.hidden:
             parameters.whole("each width of hidden", width, 1, LARGEST)
         parameters.whole("latent_dim", self.latent_dim, 1, LARGEST)
-        if not isinstance(self.discriminator_batch_norm, bool):
-            raise ValueError(f"discriminator_batch_norm must be True or False, got {self.discriminator_batch_norm!r}")
+        for field in ("discriminator_batch_norm", "generator_first"):
+            if not isinstance(getattr(self, field), bool):
+                raise ValueError(f"{field} must be True or False, got {getattr(self, field)!r}")
         parameters.real("r1", self.r1, 0, sys.float_info.max)
-        if self.family != "gan" and (self.r1 or not self.discriminator_batch_norm):
-            raise ValueError(f"discriminator_batch_norm and r1 are a GAN's settings; this is a {self.family}")
+        if self.family != "gan" and (self.r1 or not self.discriminator_batch_norm or self.generator_first):
+            raise ValueError(
+                f"discriminator_batch_norm, r1 and generator_first are a GAN's settings; this is a {self.family}"
+            )
+        parameters.one_of(f"loss of a {self.family}", self.loss, ("usual", *_losses(self.family)))
+        parameters.one_of("noise", self.noise, KINDS)
+        parameters.real("noise_level", self.noise_level, 0, sys.float_info.max)
+        if self.family != "dae" and (self.noise != "either" or self.noise_level != NOISE):
+            raise ValueError(f"noise and noise_level are a DAE's settings; this is a {self.family}")
 
     @property
     def name(self) -> str:
-        """For instance vae-128-32-tanh, or gan-128-32-tanh-nobn-r1 for the healthy GAN."""
+        """For instance vae-128-32-tanh, or gan-128-32-tanh-nobn-r1 without batch norm in D and with R1 penalty."""
         parts = [self.family, *map(str, self.hidden), self.activation]
         if self.latent_dim != 2:
             parts.append(f"k{self.latent_dim}")
@@ -58,16 +75,28 @@ class ModelSpec:
             parts.append("nobn")
         if self.r1:
             parts.append("r1" if self.r1 == 1 else f"r1x{self.r1:g}")
+        if self.loss != "usual":
+            parts.append(self.loss.replace(" ", "-"))
+        if self.generator_first:
+            parts.append("generator-first")
+        if (self.noise, self.noise_level) != ("either", NOISE):
+            parts.append(self.noise if self.noise == "none" else f"{self.noise}{self.noise_level:g}")
         return "-".join(parts)
 
     def build(self) -> VAE | DAE | GAN | Classifier:
         """A fresh model, its weights drawn from torch's global random state."""
+        shape = self.hidden, ACTIVATIONS[self.activation], self.latent_dim
+        if self.family == "classifier":
+            return Classifier(*shape)
+        loss = _losses(self.family)[0] if self.loss == "usual" else self.loss
         if self.family == "gan":
-            return GAN(
-                self.hidden,
-                ACTIVATIONS[self.activation],
-                self.latent_dim,
-                discriminator_batch_norm=self.discriminator_batch_norm,
-                r1=self.r1,
-            )
-        return FAMILIES[self.family](self.hidden, ACTIVATIONS[self.activation], self.latent_dim)
+            return GAN(*shape, discriminator_batch_norm=self.discriminator_batch_norm, r1=self.r1, loss=loss,
+                       generator_first=self.generator_first)  # fmt: skip
+        if self.family == "dae":
+            return DAE(*shape, loss=loss, noise=self.noise, noise_level=self.noise_level)
+        return VAE(*shape, loss=loss)
+
+
+def _losses(family: str) -> tuple[str, ...]:
+    """The losses that a family can have, the usual one first."""
+    return {"vae": tuple(LOSSES), "dae": tuple(LOSSES), "gan": GAN_LOSSES}.get(family, ())

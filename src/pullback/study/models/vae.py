@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .losses import bernoulli_loss
+from .losses import LOSSES
 from .mlp import PIXELS, mlp
 from .phases import Phase
 
@@ -15,8 +15,10 @@ from .phases import Phase
 class VAE(nn.Module):
     """Encoder to the mean and log-variance of q(z|x); `generator` maps latents (n, k) to pixels (n, 784) in (0, 1)."""
 
-    def __init__(self, hidden: tuple[int, int], activation: Callable[[], nn.Module], latent_dim: int) -> None:
+    def __init__(self, hidden: tuple[int, int], activation: Callable[[], nn.Module], latent_dim: int,
+                 *, loss: str = "cross-entropy") -> None:  # fmt: skip
         super().__init__()
+        self.loss = LOSSES[loss]
         self.encoder = mlp((PIXELS, *hidden, 2 * latent_dim), activation)
         self.generator = mlp((latent_dim, *reversed(hidden), PIXELS), activation).append(nn.Sigmoid())
 
@@ -33,4 +35,4 @@ class VAE(nn.Module):
         epsilon = torch.randn(mean.shape, generator=noise, device=mean.device)
         logits = self.generator[:-1](mean + (0.5 * log_variance).exp() * epsilon)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
-        return bernoulli_loss(logits, images) + divergence
+        return self.loss(logits, images) + divergence
