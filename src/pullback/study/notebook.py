@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import matplotlib.pyplot as plt
 import torch
+from IPython import get_ipython
+from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -128,8 +131,10 @@ class Study:
         numbers: Mapping[str, Any],
         models: Iterable[Trained] = (),
     ) -> None:
-        """Save a figure with its sidecar (see `figures.save`); `models` are those that it shows, and its wall time is
-        what passed since the figure before it."""
+        """Save a figure with its sidecar (see `figures.save`) and show it, with a text in its place and its caption.
+
+        `models` are those that it shows, and its wall time is what passed since the figure before it.
+        """
         figures.save(
             fig,
             name,
@@ -142,6 +147,10 @@ class Study:
             checkpoints={m.spec.name: self._identity(m) for m in models},
             wall_time=round(time.perf_counter() - self._started, 2),
         )
+        if get_ipython():
+            display(fig, metadata={"image/png": {"alt": figures.alternative(fig, caption)}})
+            display(Markdown(f"*{caption}*"))
+            plt.close(fig)
         self._started = time.perf_counter()
 
     def _identity(self, trained: Trained) -> dict[str, str]:

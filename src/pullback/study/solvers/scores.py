@@ -16,21 +16,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ..labels import family
+
 if TYPE_CHECKING:
     from .runs import Compared
 
 SOLVED = 0.01  # relative excess over the shortest path's length up to which a pair counts as solved
 BEATEN = 1e-3  # relative; a path that a solver undercuts by more is not the shortest
 TOLD_APART = 1e-4  # excesses below it are not told apart: the shortest path's own error is of that size
-PRINTED_GAN = "GAN as printed"
-FAMILY_NAMES = ("VAE", "DAE", "healthy GAN", PRINTED_GAN)
-
-
-def family(model: str) -> str:
-    """The family, of FAMILY_NAMES, of the model called `model`."""
-    if not model.startswith("gan"):
-        return model.split("-")[0].upper()
-    return "healthy GAN" if model.endswith("-r1") else PRINTED_GAN
 
 
 def scored(shortest: ArrayLike, certified: ArrayLike, found: Iterable[ArrayLike]) -> NDArray[np.bool_]:
