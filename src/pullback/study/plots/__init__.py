@@ -12,6 +12,7 @@ claims.py: the scorecard, and the parts of a claim.
 from .claims import FURTHEST, VERDICTS, claim_parts, decisiveness, scorecard
 from .images import decoded_grid, image_grid, tiled
 from .maps import (
+    about,
     atlas,
     beyond,
     colour_bar,
@@ -29,7 +30,7 @@ from .training import loss_curves, share_table
 
 __all__ = [
     "CLASSES", "COLUMN", "FAMILY_COLOURS", "FURTHEST", "LABELS", "MAPS", "PAGE", "RANK_DEFICIENT", "SMALL", "VERDICTS",
-    "against_size", "against_sparsity", "atlas", "beyond", "claim_parts", "colour_bar", "condition_ranges",
+    "about", "against_size", "against_sparsity", "atlas", "beyond", "claim_parts", "colour_bar", "condition_ranges",
     "curve_quality", "decisiveness", "decoded_grid", "digit_markers", "ends", "excess_boxes", "image_grid", "intervals",
     "latent_heatmap", "latent_scatter", "loss_curves", "paths", "performance_profile", "ratio_boxes",
     "report_panels", "scorecard", "seed_dots", "share_against_time", "share_lines", "share_table", "solved_dots",

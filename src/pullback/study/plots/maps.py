@@ -14,7 +14,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
 from ... import show
-from ...geometry import LatentMap
+from ...geometry import Box, LatentMap
 from ..labels import COLLAPSED_GAN, family, label
 from .style import CLASSES, LABELS, PAGE, SMALL
 
@@ -99,3 +99,12 @@ def paths(ax: Axes, curves: ArrayLike, **style: Any) -> LineCollection:
     lines = LineCollection(list(np.asarray(curves)), **{"lw": 1, **style})
     ax.add_collection(lines)
     return lines
+
+
+def about(box: Box, curves: ArrayLike) -> Box:
+    """The least box that holds a box and curves (B, T, 2), two per cent wider."""
+    both = np.concatenate((np.array(box).T, np.asarray(curves).reshape(-1, 2)))
+    low, high = both.min(0), both.max(0)
+    margin = 0.01 * (high - low)
+    (x0, y0), (x1, y1) = (low - margin).tolist(), (high + margin).tolist()
+    return (x0, x1), (y0, y1)

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ..labels import COLLAPSED_GAN as COLLAPSED_GAN
 from ..labels import family
 
 if TYPE_CHECKING:
