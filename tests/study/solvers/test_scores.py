@@ -12,9 +12,7 @@ import torch
 
 from fake_comparison import compared, curves
 from pullback.study.solvers.scores import (
-    FAMILY_NAMES,
     failures,
-    family,
     flags,
     in_common,
     milliseconds,
@@ -75,11 +73,6 @@ def test_failures_are_the_worst_pairs_of_the_worst_methods(table: pd.DataFrame) 
     found = failures(table, 1)
     assert found.index.tolist() == ["bad"]
     assert found.loc["bad", ["pair", "ratio"]].tolist() == [0, 1.6]
-
-
-def test_every_model_of_the_study_has_a_family() -> None:
-    names = ["vae-128-32-tanh", "dae-256-64-sigmoid", "gan-128-32-tanh-nobn-r1", "gan-128-32-tanh"]
-    assert [family(name) for name in names] == list(FAMILY_NAMES)
 
 
 def test_what_a_solver_undercuts_is_not_scored_and_no_length_is_not_solved() -> None:

@@ -1,0 +1,179 @@
+"""The published panels, the grid of unprinted choices, and the score of a variant."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pullback.study import choices
+from pullback.study.checkpoints import key
+from pullback.study.models import get_spec
+from pullback.study.panels import grid, published, run
+from pullback.study.panels.score import prediction_interval, score, shift
+from pullback.study.provenance import seal
+from pullback.study.report import PANELS
+from pullback.study.training import TrainingSettings
+
+REFERENCE = json.loads((Path(__file__).parents[1] / "reference_maps.json").read_text(encoding="utf-8"))["panels"]
+BOXES = ("as read", "grown", "shrunk")
+
+
+def exact(figure: str, quantity: str) -> list[float]:
+    cells = published.panel(figure, quantity)
+    return published.quantiles(cells, np.isfinite(cells))
+
+
+def as_seed(values: list[float], moved: float = 0.0) -> dict[str, list[float]]:
+    return dict(zip(BOXES, (values, [v + moved for v in values], [v - moved for v in values]), strict=True))
+
+
+@pytest.mark.parametrize("figure, quantity", published.ROWS.values())
+def test_the_committed_panels_have_the_quantiles_that_were_read_of_them(figure: str, quantity: str) -> None:
+    cells = published.panel(figure, quantity)
+    assert cells.shape == (45, 45) and 0.7 < np.isfinite(cells).mean() <= 1
+    low, high = getattr(PANELS[figure], quantity)
+    assert low - 0.1 <= np.nanmin(cells) and np.nanmax(cells) <= high + 0.1
+    read = REFERENCE[figure][f"{quantity}_quantiles"]
+    assert np.allclose(exact(figure, quantity), read, atol=0.3)  # hidden cells are missing from one of the two
+
+
+def test_roughness_of_a_plane_is_its_slope_and_hidden_cells_do_not_count() -> None:
+    x, y = np.meshgrid(np.linspace(0, 1, 45), np.linspace(0, 1, 45))
+    plane = 3 * x + 4 * y
+    assert published.roughness(plane) == pytest.approx(5)
+    plane[10:20, 5:9] = np.nan
+    assert published.roughness(plane) == pytest.approx(5)
+    assert math.isnan(published.roughness(np.full((45, 45), np.nan)))
+
+
+def test_quantiles_are_over_the_cells_that_can_be_seen() -> None:
+    values = np.arange(45.0 * 45).reshape(45, 45)
+    visible = np.zeros((45, 45), bool)
+    visible[0, :21] = True
+    assert published.quantiles(values, visible)[2] == 10
+    values[1:] = np.inf
+    assert published.quantiles(values, visible)[4] < 21
+
+
+def test_a_prediction_interval_is_students() -> None:
+    low, high = prediction_interval([1.0, 2.0, 3.0]) or (0, 0)
+    assert (low + high) / 2 == pytest.approx(2) and (high - low) / 2 == pytest.approx(4.302653 * math.sqrt(4 / 3))
+    assert prediction_interval([1.0]) is None
+
+
+def test_a_prediction_interval_holds_the_next_seed_as_often_as_it_says() -> None:
+    draws = np.random.default_rng(0).normal(size=(4000, 6))
+    inside = [low <= d[5] <= high for d in draws for low, high in [prediction_interval(d[:5].tolist())]]
+    assert np.mean(inside) == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / 4000))
+
+
+def test_the_panel_itself_is_compatible_and_a_planted_shift_is_not() -> None:
+    figure, quantity = "figure_3", "log_det"
+    wanted = exact(figure, quantity)
+    seeds = [as_seed([v + 0.01 * i for v in wanted]) for i in range(-2, 3)]
+    found = score(figure, quantity, seeds)
+    assert found.compatible and found.near and found.distance == pytest.approx(0, abs=1e-9)
+    off = score(figure, quantity, [as_seed([v + 1 for v in s["as read"]]) for s in seeds])
+    assert not off.compatible and not off.near
+    half = 2.776445 * np.std([-0.02, -0.01, 0, 0.01, 0.02], ddof=1) * math.sqrt(6 / 5)
+    assert off.outside == pytest.approx([1 - half - 0.15] * 5, abs=1e-5)  # less the error of reading
+    assert off.distance == pytest.approx(1 / (wanted[3] - wanted[1]))
+    high = [as_seed([*s["as read"][:3], s["as read"][3] + 1, s["as read"][4]]) for s in seeds]
+    tail = score(figure, quantity, high)
+    assert tail.near and not tail.compatible  # only the 75 % quantile is off
+
+
+def test_the_error_of_the_box_widens_the_interval() -> None:
+    wanted = exact("figure_1", "log_det")
+    seeds = [[v + 0.5 + 0.001 * i for v in wanted] for i in range(5)]
+    assert not score("figure_1", "log_det", [as_seed(s) for s in seeds]).compatible
+    assert score("figure_1", "log_det", [as_seed(s, 0.6) for s in seeds]).compatible
+
+
+def test_one_seed_has_a_distance_and_no_verdict() -> None:
+    found = score("figure_5", "log_cond", [as_seed(exact("figure_5", "log_cond"))])
+    assert (found.distance, found.compatible, found.near, found.interval) == (0, None, None, None)
+
+
+def test_log_det_is_corrected_for_the_latent_scale() -> None:
+    """A linear generator on a box s times as wide has J / s; the correction gives the log-determinant back."""
+    s = 1.9
+    jacobian = np.random.default_rng(0).normal(size=(7, 2))
+    stretched = np.linalg.slogdet((jacobian / s).T @ (jacobian / s))[1]
+    assert stretched + shift(s * 2 * s * 3, 6) == pytest.approx(np.linalg.slogdet(jacobian.T @ jacobian)[1])
+
+
+def test_the_grid_names_every_variant_once_and_covers_every_figure_and_choice() -> None:
+    assert len({v.name for v in grid.VARIANTS}) == len(grid.VARIANTS)
+    assert {v.figure for v in grid.VARIANTS} == set(PANELS)
+    for figure in PANELS:
+        assert grid.of(figure, (1,)).name in {v.name for v in grid.VARIANTS}  # the base settings
+    varied = {name for v in grid.VARIANTS for name, _ in v.choices}
+    assert varied == {"batch_size", "learning_rate", "betas", "pixels", "loss", "noise", "noise_level", "r1",
+                      "discriminator_batch_norm", "generator_first"}  # fmt: skip
+
+
+def test_the_base_variant_is_the_study_s_own_training() -> None:
+    base = grid.of("figure_1", (100,))
+    ours = key(get_spec("vae-128-32-tanh"), TrainingSettings(seed=3), "data")
+    assert key(base.spec, base.settings(3), "data") == ours
+
+
+@pytest.mark.parametrize("figure, epochs, chosen, told", [
+    ("figure_6", (1,), {}, "unknown figure 'figure_6'; valid: figure_1"),
+    ("figure_1", (1,), {"batch": 3}, "unknown choice batch; valid: batch_size"),
+    ("figure_1", (2, 1), {}, "increasing"),
+    ("figure_1", (1,), {"pixels": "bytes"}, "unknown pixels 'bytes'; valid: unit, standardised"),
+    ("figure_1", (1,), {"loss": "minimax"}, "unknown loss of a vae 'minimax'; valid: usual, cross-entropy"),
+    ("figure_4", (1,), {"noise": "salt"}, "unknown noise 'salt'; valid: either"),
+    ("figure_1", (1,), {"r1": 1.0}, "a GAN's settings"),
+    ("figure_5", (1,), {"noise_level": 0.5}, "a DAE's settings"),
+])  # fmt: skip
+def test_a_choice_that_there_is_not_is_refused_with_the_valid_ones(figure, epochs, chosen, told) -> None:
+    with pytest.raises(ValueError, match=told):
+        grid.of(figure, epochs, **chosen)
+
+
+def data() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(128, 784, generator=generator), torch.zeros(128, dtype=torch.long)
+
+
+def test_a_longer_training_begins_as_the_shorter_one_does_and_records_can_be_told_apart(tmp_path: Path) -> None:
+    short, long = grid.of("figure_4", (1,), batch_size=64), grid.of("figure_4", (1, 2), batch_size=64)
+    first, both = (run.work(v, 0, *data()) for v in (short, long))
+    assert first["epochs"]["1"] == both["epochs"]["1"] and first["outcome"] == "trained"
+    assert len({run.key(short, 0), run.key(long, 0), run.key(short, 1)}) == 3
+    path = run.path_of(short, 0, tmp_path)
+    run.write(first, path)
+    assert run.read(short, 0, tmp_path) == first | {"sha256": seal(first)}
+    assert run.read(long, 0, tmp_path) is None and run.read(short, 1, tmp_path) is None  # another key; none there
+    path.write_text(path.read_text().replace('"trained"', '"treined"', 1))
+    assert run.read(short, 0, tmp_path) is None  # edited
+
+
+def test_a_loss_below_its_bound_and_one_that_is_not_finite_are_results() -> None:
+    found = run.work(grid.of("figure_1", (1, 60), pixels="standardised", batch_size=8), 0, *data())
+    assert found["outcome"].startswith("diverges at epoch") and "cannot be negative" in found["outcome"]
+    assert "60" not in found["epochs"]
+    found = run.work(grid.of("figure_1", (1,), learning_rate=1e6), 0, data()[0] * math.inf, data()[1])
+    assert found["outcome"].startswith("diverges at epoch 1: ") and found["epochs"] == {}
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_gan_s_record_tells_how_much_its_samples_differ() -> None:
+    found = run.work(grid.of("figure_5", (1,), discriminator_batch_norm=False, generator_first=True), 0, *data())
+    taken = found["epochs"]["1"]
+    assert taken["variety"] > 0 and set(taken) >= {"trained", "renewed", "losses"}
+    assert len(taken["trained"]["log_cond"]["quantiles"]["as read"]) == 5
+
+
+def test_every_choice_says_where_it_comes_from_and_the_page_is_made_from_them() -> None:
+    assert {c.source for c in choices.CHOICES} == {choices.PRINTED, choices.CODE, choices.OURS}
+    assert all(c.reason for c in choices.CHOICES)
+    assert choices.PATH.read_text(encoding="utf-8") == choices.page()
