@@ -18,8 +18,8 @@ FROM, TO = 0, 9  # classes of the digits that a model opens with
 FAMILIES = {
     "vae": ("Variational autoencoder", "Trained to encode and decode handwritten digits; the report's favourite."),
     "dae": ("Denoising autoencoder", "Trained to restore handwritten digits from noise."),
-    "printed": ("Collapsed GAN, as printed", "Trained as the report prints it, which collapses: it draws few images."),
-    "healthy": ("Healthy GAN", "The report's generator, trained with two changes, draws all ten digits."),
+    "collapsed": ("GAN, batch norm in D", "With batch norm in its discriminator D it collapses: it draws few images."),
+    "r1": ("GAN, no batch norm in D, R1 penalty", "The same generator, trained with two changes, draws all ten digits."),
 }
 
 
@@ -52,7 +52,7 @@ def study_models(progress: Callable[[str], object] = print) -> tuple[list[Model]
 def _model(
     spec: ModelSpec, generator: torch.nn.Module, box: tuple, codes: torch.Tensor, start: int, end: int
 ) -> Model:
-    family = spec.family if spec.family != "gan" else "healthy" if spec in HEALTHY_GANS else "printed"
+    family = spec.family if spec.family != "gan" else "r1" if spec in HEALTHY_GANS else "collapsed"
     title, note = FAMILIES[family]
     if spec.family == "gan":
         note += " A picked digit stands where the drawn image is most like it."

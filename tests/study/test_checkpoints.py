@@ -71,7 +71,12 @@ def test_the_key_changes_with_all_that_decides_the_weights(monkeypatch: pytest.M
         keys.append(key(replace(VAE, **{field: value}), SETTINGS, "data"))
     keys.append(key(replace(GAN, r1=1.0), SETTINGS, "data"))
     keys.append(key(replace(GAN, discriminator_batch_norm=False), SETTINGS, "data"))
-    others = {"epochs": 2, "batch_size": 10, "learning_rate": 0.1, "betas": (0.9, 0.99), "seed": 1}
+    keys += [key(replace(GAN, **change), SETTINGS, "data") for change in ({"loss": "minimax"}, {"generator_first": True})]
+    dae = replace(VAE, family="dae")
+    keys += [key(replace(dae, **change), SETTINGS, "data") for change in
+             ({"loss": "squared error"}, {"noise": "additive"}, {"noise_level": 0.5})]  # fmt: skip
+    others = {"epochs": 2, "batch_size": 10, "learning_rate": 0.1, "betas": (0.9, 0.99), "seed": 1,
+              "pixels": "standardised"}  # fmt: skip
     assert others.keys() == asdict(SETTINGS).keys()
     keys += [key(VAE, replace(SETTINGS, **{field: value}), "data") for field, value in others.items()]
     keys.append(key(VAE, SETTINGS, "other data"))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from pullback.study.models import CLASSIFIER, DAE, GAN, HEALTHY_GANS, REPORT, STUDY, VAE, ModelSpec, get_spec
 from pullback.study.models.dae import corrupt
-from pullback.study.models.losses import bernoulli_loss
+from pullback.study.models.losses import bernoulli_loss, clamped_bernoulli_loss, squared_error
 
 
 def noise(seed: int = 0) -> torch.Generator:
@@ -174,3 +174,32 @@ def test_the_gan_losses_are_the_non_saturating_ones() -> None:
         tell, fool = -(real.log().mean() + (1 - fake).log().mean()), -fake.log().mean()
         assert gan.discriminator_loss(x, torch.empty(0), noise(2)).item() == pytest.approx(tell.item(), rel=1e-5)
         assert gan.generator_loss(x, torch.empty(0), noise(2)).item() == pytest.approx(fool.item(), rel=1e-5)
+
+
+def test_a_clamped_cross_entropy_is_the_plain_one_where_no_pixel_is_sure_and_bounded_elsewhere() -> None:
+    logits, x = 5 * torch.randn(7, 784, generator=noise()), images(7)
+    assert torch.allclose(clamped_bernoulli_loss(logits, x), bernoulli_loss(logits, x), rtol=1e-5)
+    outside, sure = torch.full((1, 784), 2.0), torch.full((1, 784), 1e4)
+    assert bernoulli_loss(sure, outside) == pytest.approx(-784e4)  # no lower bound
+    assert clamped_bernoulli_loss(sure, outside) == pytest.approx(-784 * 100)  # torch.nn.BCELoss cuts off at -100
+    assert squared_error(torch.zeros(2, 784), torch.ones(2, 784)) == pytest.approx(784 / 4)
+
+
+def test_each_kind_of_noise_has_its_level_and_leaves_the_mean() -> None:
+    x = images(500)
+    for kind, expected in (("additive", 0.3), ("speckle", 0.3 * x.square().mean().sqrt().item())):
+        difference = corrupt(x, noise(), kind, 0.3) - x
+        assert difference.std().item() == pytest.approx(expected, rel=0.02)
+        assert abs(difference.mean().item()) < 5 * expected / x.numel() ** 0.5
+    assert corrupt(x, noise(), "none", 0.3) is x
+
+
+def test_the_minimax_loss_is_the_other_form_and_order_is_what_was_asked() -> None:
+    shape = ("gan", (8, 4), "tanh")
+    torch.manual_seed(0)
+    minimax = ModelSpec(*shape, loss="minimax", generator_first=True).build().eval()
+    loss = minimax.generator_loss(images(), torch.zeros(50), noise())
+    score = torch.sigmoid(minimax.discriminator(minimax.sample(50, noise())))
+    assert loss.item() == pytest.approx((1 - score).log().mean().item(), rel=1e-5)
+    assert list(minimax.phases()) == ["generator", "discriminator"]
+    assert list(ModelSpec(*shape).build().phases()) == ["discriminator", "generator"]

@@ -24,7 +24,7 @@ models.
 Fails. Graph paths are too long by the bias of their directions, at worst 1 / cos(atan(1 / reach) / 2) - 1 where the
 grid's steps are of equal length and orthogonal (0.19 % for reach 8, 8 % for reach 1). Where J has the condition number
 c in the grid's units it is at worst sqrt(1 + (c / 2 / reach)^2) - 1, for few edges follow a weak direction: measured,
-5 % on the healthy GANs (c up to 25), but paths four times too long on a collapsed one (c above 100). The polish
+5 % on the GANs with R1 penalty (c up to 25), but paths four times too long on a collapsed one (c above 100). The polish
 removes it from the path taken, but another may be missed: hence BIAS. Where M varies within a step a passage may be
 missed: compare `error`. A path that meets the side of the box (`border`) is the shortest within the box only.
 """

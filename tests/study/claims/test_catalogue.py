@@ -27,7 +27,7 @@ def chosen(record: Record, models: str) -> bool:
     if record.item.images != int(size or 60_000):
         return False
     r1 = name.endswith("-r1")
-    families = {"r1": r1, "working": r1 or not name.startswith("gan"), "printed": name[:3] == "gan" and
+    families = {"r1": r1, "working": r1 or not name.startswith("gan"), "collapsed": name[:3] == "gan" and
                 not r1, "gan": name[:3] == "gan", "encoder": name[:3] != "gan"}  # fmt: skip
     return all(families[word] if word in families else word in name for word in words.split())
 
