@@ -19,7 +19,7 @@ FAMILIES = {
     "vae": ("Variational autoencoder", "Trained to encode and decode handwritten digits; the report's favourite."),
     "dae": ("Denoising autoencoder", "Trained to restore handwritten digits from noise."),
     "collapsed": ("GAN, batch norm in D", "With batch norm in its discriminator D it collapses: it draws few images."),
-    "r1": ("GAN, no batch norm in D, R1 penalty", "The same generator, trained with two changes, draws all ten digits."),
+    "r1": ("GAN, no batch norm in D, R1 penalty", "The same generator with two changes draws all ten digits."),
 }
 
 

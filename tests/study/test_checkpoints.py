@@ -71,7 +71,8 @@ def test_the_key_changes_with_all_that_decides_the_weights(monkeypatch: pytest.M
         keys.append(key(replace(VAE, **{field: value}), SETTINGS, "data"))
     keys.append(key(replace(GAN, r1=1.0), SETTINGS, "data"))
     keys.append(key(replace(GAN, discriminator_batch_norm=False), SETTINGS, "data"))
-    keys += [key(replace(GAN, **change), SETTINGS, "data") for change in ({"loss": "minimax"}, {"generator_first": True})]
+    keys += [key(replace(GAN, **change), SETTINGS, "data")
+             for change in ({"loss": "minimax"}, {"generator_first": True})]  # fmt: skip
     dae = replace(VAE, family="dae")
     keys += [key(replace(dae, **change), SETTINGS, "data") for change in
              ({"loss": "squared error"}, {"noise": "additive"}, {"noise_level": 0.5})]  # fmt: skip
