@@ -8,7 +8,8 @@ settings are those of notebook 05. Lengths are compared with the shortest curve 
 `shortest_path`, found; solved is a length within 1 % of it.
 
 Plain: what one would write, and the best-known package does by default: a cubic spline whose energy on a fixed grid is
-lowered by Adam, all pairs at once.
+lowered by Adam, all pairs at once. If that package (stochman) can be imported, its own default is timed in turn with
+ours: in float32, which is its default, and in float64. Only the ratios in one run mean anything.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import copy
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -62,6 +64,43 @@ def plain(f: nn.Module, start: Tensor, end: Tensor) -> Tensor:
         energy.backward()
         adam.step()
     return (line + basis @ nodes).detach()
+
+
+def stochman(generator: nn.Module, dtype: torch.dtype) -> Callable[[Tensor, Tensor], object] | None:
+    """stochman's default solver on a generator, None where the package is not installed."""
+    try:
+        from stochman.manifold import EmbeddedManifold  # type: ignore[import-not-found]
+    except ImportError:
+        return None
+    f = copy.deepcopy(generator).to(dtype).requires_grad_(False)
+
+    class Images(EmbeddedManifold):  # type: ignore[misc]
+        def embed(self, points: Tensor, jacobian: bool = False) -> Tensor:
+            return f(points.flatten(0, -2)).unflatten(0, points.shape[:-1])
+
+    return lambda a, b: Images().connecting_geodesic(a.to(dtype), b.to(dtype))
+
+
+def against_stochman(f: nn.Module, start: Tensor, end: Tensor) -> None:
+    """Print how many times longer stochman's default takes than our calls, all taken in turn."""
+    ways: dict[str, Callable[[Tensor, Tensor], object]] = {}
+    for dtype in (torch.float32, torch.float64):
+        if (theirs := stochman(f, dtype)) is None:
+            print("\nstochman is not installed: not compared")
+            return
+        ways[f"stochman, {dtype}"] = theirs
+    for first in ("straight", "auto"):  # on a generator not seen before, so that tables count
+        ways[first] = lambda a, b, first=first: geodesic(copy.deepcopy(f), a, b, first=first)  # type: ignore[misc]
+    for pairs in (PAIRS, BATCH):
+        seconds = {name: float("inf") for name in ways}
+        for _ in range(3):
+            for name, way in ways.items():
+                took = timed(partial(way, start[:pairs], end[:pairs]))[1]
+                seconds[name] = min(seconds[name], took)
+        print(f"\n{pairs} pairs, ms a pair: " + ", ".join(f"{n} {1e3 * s / pairs:.1f}" for n, s in seconds.items()))
+        for first in ("straight", "auto"):
+            ratios = (f"{seconds[name] / seconds[first]:.2f} ({name})" for name in ways if name.startswith("stochman"))
+            print(f"  theirs over ours, first={first!r}: {', '.join(ratios)}")
 
 
 def timed(way: Callable[[], object]) -> tuple[object, float]:
@@ -138,6 +177,7 @@ def main() -> None:
         single[first] = timed(lambda first=first: geodesic(fresh, a[:1], b[:1], first=first))[1]  # type: ignore[misc]
     auto, straight = (1e3 * single[first] for first in ("auto", "straight"))
     print(f"\none pair of a generator not seen before: {auto:.0f} ms; then from the straight line {straight:.0f} ms")
+    against_stochman(f, start, end)
 
 
 if __name__ == "__main__":

@@ -151,3 +151,14 @@ def test_distinct_keeps_the_shortest_and_what_differs_from_them() -> None:
     pair = torch.tensor([0, 0, 0, 0, 1, 1])
     assert distinct(length, pair, 0.05, 4) == [0, 2, 4]
     assert distinct(length, pair, 0.05, 1) == [0, 4]
+
+
+def test_curves_beside_each_other_are_one_whatever_their_lengths() -> None:
+    """A line, one bent by 4 % of its length, and one bent by 20 %: the second becomes what the first does."""
+    t = torch.linspace(0, 1, 17, dtype=torch.float64)
+    lines = torch.stack([torch.stack((t, bend * (math.pi * t).sin()), 1) for bend in (0, 0.04, 0.2)])
+    length, pair = torch.tensor([1.0, 1.01, 1.02]), torch.zeros(3, dtype=torch.int64)
+    assert distinct(length, pair, 0.05, 3) == [0, 1, 2]
+    assert distinct(length, pair, 0.05, 3, lines) == [0, 2]
+    assert distinct(length, pair, 0.05, 3, 1e6 * lines) == [0, 2]
+    assert distinct(length.flip(0), pair, 0.05, 3, lines) == [2, 1]

@@ -7,7 +7,8 @@ the call. In other dimensions a first curve is the shortest path through the dat
 `graph`); elsewhere there are BENT curves, bent to both sides in directions that depend on the end points alone.
 
 The straight line is always among the first curves. Where there are others, all are relaxed by a few Newton steps on
-the sketch, at a few segments, and only those are handed on that differ and are nearly as short as the shortest.
+the sketch, at a few segments. Relaxed curves that lie beside each other become the same geodesic, so one of them is
+kept. Of the rest, the few that are nearly as short as the shortest are handed on.
 """
 
 from __future__ import annotations

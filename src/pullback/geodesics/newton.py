@@ -19,22 +19,22 @@ Armijo's condition holds (Nocedal and Wright, 2006, chapters 3 and 10). E sees t
 that jump between distant points of similar images lower it; so a step must not raise the energy that has the
 segments' middles as further knots, unless it stays within 15 % of E.
 
-From the straight line on a coarse curve; one whose energy changes by more than RESOLVED when the segments are halved,
-or that cannot be improved at its level, goes on with twice as many. Where the layers of f allow it, all this happens
-first under every fifth pixel (nearly the same geometry at a third of the cost) and then, from there, under
-all of them, in float32 until it is near, then in float64. All curves advance at once, and those that are
-done leave the batch.
+A curve starts as the straight line with few segments. If halving the segments would change its energy by more than
+RESOLVED, or if it cannot be improved, it goes on with twice as many. Where the layers of f allow it, a curve is first
+drafted under every fifth pixel, which is nearly the same geometry at a third of the cost. From there it is solved under
+all pixels: in float32 until its criterion is at most NEAR, then in float64. All curves advance at once, and a curve
+that is done leaves the batch.
 
 Criterion. The Newton decrement g^T H^-1 g / (2E), the share of the energy that the quadratic model has left to
 remove, where a last step is taken. It is infinite where the full H is not positive definite, so a saddle is never
-called a geodesic, and where `segments` are too few for RESOLVED. Multiplying f by a constant changes neither, nor any
-iterate.
+called a geodesic, and where `segments` are too few for RESOLVED. Multiplying f by a constant changes neither the
+criterion nor any iterate.
 
 Cost. An iteration takes as long as about six evaluations of f over the curve (k = 2), and O(n k^3) to solve.
 
-Fails. Where `segments` are too few for the surface. It finds a local minimum near the straight line, which need not
-be the shortest path. Where f is not twice differentiable (ReLU) it is Gauss-Newton. Where M is singular, RIDGE keeps
-the Gauss-Newton step finite, and the curve is one of many.
+Fails. Where `segments` are too few for the surface. It finds a local minimum near its first curve, which need not be
+the shortest path. Where f is not twice differentiable (ReLU) the method is Gauss-Newton's. Where M is singular, RIDGE
+keeps the Gauss-Newton step finite, and the curve is one of many.
 """
 
 from __future__ import annotations
