@@ -74,7 +74,7 @@ def atlas(maps: dict[str, LatentMap], quantity: str) -> plt.Figure:
     for ax, (name, m) in zip(axes.flat, maps.items(), strict=True):
         picture = latent_heatmap(ax, m, quantity, limits)
         ax.set(xlabel="", ylabel="")
-        ax.set_title(label(name).replace(", ", "\n", 1), fontsize=SMALL)
+        ax.set_title(label(name).replace(", ", "\n"), fontsize=SMALL)
         ax.tick_params(labelsize=SMALL)
     fig.colorbar(picture, ax=axes, label=LABELS[quantity], extend="both", shrink=0.6, pad=0.01)
     return fig
@@ -89,7 +89,7 @@ def beyond(maps: dict[str, LatentMap], boxes: dict[str, Sequence[Sequence[float]
             picture = latent_heatmap(ax, m, quantity, limits)
             (x0, x1), (y0, y1) = boxes[name]
             ax.add_patch(plt.Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec="white", lw=1.2))
-            ax.set_title(label(name).replace(", ", "\n", 1), fontsize=SMALL)
+            ax.set_title(label(name).replace(", ", "\n"), fontsize=SMALL)
         fig.colorbar(picture, ax=row, label=LABELS[quantity], extend="both", pad=0.01)
     return fig
 
