@@ -1,0 +1,177 @@
+"""Functions whose slope is at most one, on a grid in the plane: each bounds distances from below.
+
+The slope of u under a metric M is h = |grad u|_{M^-1} = sup { du(v) : <v, M v> <= 1 }, and where h <= 1 along every
+curve in question, u(b) - u(a) is at most its length. With a rate phi'(t) = 1 / max { h(z) : u(z) = t }, phi(u) is such
+a function for any u.
+
+Places p of a grid of n by m cells lie in [1/2, n + 1/2] x [1/2, m + 1/2]; cell (i, j) is the unit square about
+(i + 1, j + 1). Functions are quadratic tensor B-splines with a coefficient at each of the (n + 2) (m + 2) integer
+places: continuously differentiable, and one polynomial in every cell. "The half grid" is that of all places that are
+multiples of 1/2: nine in each cell. In a cell h^2 is convex if M is constant, so that its maximum is at the corners;
+what M's change adds is sampled, at the half grid and at random places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .marching import Array, march
+
+FLAT = 6.0  # steps within which a distance's square is moved to have its least value at the source
+SHALLOW = 0.5  # the least slope that a level is credited with
+ROUNDING = 4e-16  # of a product of two numbers, relative, with some reserve
+
+Cells = NDArray[np.bool_]
+Function = tuple[Array, Array, Array]  # values and the two partial derivatives, at the same places
+
+
+def on_half_grid(c: Array) -> Function:
+    """The spline with coefficients c (n + 2, m + 2) on the half grid, (2 n + 1, 2 m + 1)."""
+    x = _halves(c)
+    return _halves(x.T).T, _halves(_differences(c).T).T, _differences(x.T).T
+
+
+def _halves(c: Array) -> Array:
+    out = np.empty((2 * len(c) - 3, *c.shape[1:]))
+    out[0::2] = (c[1:] + c[:-1]) / 2
+    out[1::2] = (c[2:] + 6 * c[1:-1] + c[:-2]) / 8
+    return out
+
+
+def _differences(c: Array) -> Array:
+    out = np.empty((2 * len(c) - 3, *c.shape[1:]))
+    out[0::2] = c[1:] - c[:-1]
+    out[1::2] = (c[2:] - c[:-2]) / 2
+    return out
+
+
+def at_places(c: Array, p: Array) -> Function:
+    """The spline with coefficients c (n + 2, m + 2) at places p (k, 2); outside the grid its last polynomial."""
+    node = np.clip(np.floor(p + 0.5).astype(int), 1, np.array(c.shape) - 2)
+    d = p - node
+    values = np.stack(((0.5 - d) ** 2 / 2, 0.75 - d**2, (0.5 + d) ** 2 / 2))
+    slopes = np.stack((d - 0.5, -2 * d, d + 0.5))
+    around = np.arange(-1, 2)
+    near = c[node[:, 0] + around[:, None, None], node[:, 1] + around[:, None]]  # (3, 3, k)
+    pairs = ((values, values), (slopes, values), (values, slopes))
+    v, vx, vy = (np.einsum("abk,ak,bk->k", near, x[..., 0], y[..., 1]) for x, y in pairs)
+    return v, vx, vy
+
+
+def slope(metric: Array, function: Function) -> Array:
+    """h of a function where the metric is `metric` (..., 3), M_xx, M_xy, M_yy in steps of the grid; rounded upwards.
+
+    Infinite where M is singular and the gradient is not zero; 0 where M is not finite, where no curve leads.
+    """
+    _, gx, gy = function
+    a, b, c = np.moveaxis(metric, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        square = np.maximum(c * gx * gx - 2 * b * gx * gy + a * gy * gy, 0.0)
+        h = np.sqrt(square / np.maximum(a * c - b * b - ROUNDING * a * c, 0.0))
+    h[square == 0] = 0.0
+    return np.where(np.isfinite(metric).all(-1), h, 0.0)
+
+
+def least(x: Array) -> Array:
+    """The least of each cell's nine values on the half grid."""
+    return _of_cells(x, np.minimum)
+
+
+def most(x: Array) -> Array:
+    """The largest of each cell's nine values on the half grid."""
+    return _of_cells(x, np.maximum)
+
+
+def _of_cells(x: Array, of: np.ufunc) -> Array:
+    x = of(of(x[:-2:2], x[1::2]), x[2::2])
+    return of(of(x[:, :-2:2], x[:, 1::2]), x[:, 2::2])
+
+
+def spread(cells: Cells, by: int = 1) -> Cells:
+    """The cells, and those no further than `by` from them."""
+    return ndimage.binary_dilation(cells, np.ones((3, 3)), iterations=by)
+
+
+def hold(cells: Cells, p: Array) -> Cells:
+    """Which places p (k, 2) lie in one of the cells."""
+    index = np.floor(np.clip(p, 0.5, np.array(cells.shape) + 0.5 - 1e-9) - 0.5).astype(int)
+    inside = ((p >= 0.5) & (p <= np.array(cells.shape) + 0.5)).all(1)
+    return inside & cells[index[:, 0], index[:, 1]]
+
+
+@dataclass(frozen=True)
+class Distance:
+    """About the distance from a place of a grid, u = sqrt(max(v - v(source), 0)) with v a spline: the square of a
+    distance is smooth where the distance itself has a tip."""
+
+    coefficients: Array
+    least: float
+
+    @staticmethod
+    def march(nodes: Array, source: Array, slowness: Array) -> Distance:
+        """From the source (2,), by fast marching on the metric (n + 2, m + 2, 3) at the coefficients' places."""
+        c = march(nodes, source, slowness)
+        unreached = ~np.isfinite(c)
+        if unreached.any():
+            index = ndimage.distance_transform_edt(unreached, return_distances=False, return_indices=True)
+            c = c[tuple(index)]
+        c = c**2
+        x, y = np.meshgrid(*(np.arange(k) - s for k, s in zip(c.shape, source, strict=True)), indexing="ij")
+        near = np.exp(-(x**2 + y**2) / FLAT**2)
+        for _ in range(4):  # each leaves about a thirtieth of the gradient at the source
+            _, gx, gy = at_places(c, source[None])
+            c = c - (gx * x + gy * y) * near
+        return Distance(c, float(at_places(c, source[None])[0][0]))
+
+    def on_half_grid(self) -> Function:
+        return self._root(on_half_grid(self.coefficients))
+
+    def at_places(self, p: Array) -> Function:
+        return self._root(at_places(self.coefficients, p))
+
+    def _root(self, square: Function) -> Function:
+        v, vx, vy = square
+        u = np.sqrt(np.maximum(v - self.least, 0.0))
+        share = np.divide(0.5, u, out=np.zeros_like(u), where=u > 0)
+        return u, vx * share, vy * share
+
+
+@dataclass(frozen=True)
+class Rate:
+    """phi(t), the integral of 1 / worst from 0 to t: levels from `low` on, in bins of width `step`."""
+
+    low: float
+    step: float
+    worst: Array
+
+    @staticmethod
+    def over(cells: Cells, values: Array, slopes: Array, more: tuple[Array, Array], top: float, bins: int) -> Rate:
+        """From values and slopes on the half grid, in those cells, and `more` of both at other places in them.
+
+        A bin's worst slope is that of any cell with a value in it. Levels beyond `top` above the least share a bin.
+        """
+        lowest, highest, worst_in = (x[cells] for x in (least(values), most(values), most(slopes)))
+        low = lowest.min()
+        step = max(min(highest.max() - low, top) / bins, 1e-300)
+
+        def to_bin(u: Array) -> NDArray[np.int64]:
+            return np.clip((u - low) / step, 0, bins - 1).astype(np.int64)
+
+        first, span = to_bin(lowest), to_bin(highest) - to_bin(lowest)
+        worst = np.full(bins, SHALLOW)
+        for k in range(span.max() + 1):
+            wide = span >= k
+            first, span, worst_in = first[wide], span[wide], worst_in[wide]
+            np.maximum.at(worst, first + k, worst_in)
+        for neighbour in (-1, 0, 1):
+            np.maximum.at(worst, np.clip(to_bin(more[0]) + neighbour, 0, bins - 1), more[1])
+        return Rate(low, step, worst)
+
+    def __call__(self, u: Array) -> Array:
+        edges = self.low + self.step * np.arange(len(self.worst) + 1)
+        phi = np.concatenate(([0.0], np.cumsum(self.step / self.worst)))
+        return np.interp(u, edges, phi)
