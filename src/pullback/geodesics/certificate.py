@@ -39,7 +39,7 @@ from ..geometry.manifolds import Manifold
 from .charts import BEYOND, Axis, Box, Chart, Tube
 from .curves import measure
 from .marching import Array
-from .subsolutions import Cells, Distance, Function, Rate, hold, least, most, slope, spread
+from .subsolutions import Cells, Distance, Function, Rate, hold, least, most, slope, spread, steepest
 
 REPAIRS, STEEPEST = 2, 4.0  # marches after the first, and the largest change of the slowness by one
 BINS = 4  # of levels, in one step of the grid's longer side
@@ -129,8 +129,8 @@ def lower_bound(
         _Pair(manifold, ends, float(upper), grid, target, samples, np.random.default_rng([seed, i])).solve(chart, table)
         for i, (ends, upper) in enumerate(zip(knots, length, strict=True))
     ]
-    lower, everywhere, grids, drawn = (torch.tensor(column) for column in zip(*found, strict=True))
-    return Certificate(length, lower.to(length), *(x.to(length.device) for x in (everywhere, grids, drawn)))
+    columns = [torch.from_numpy(np.asarray(column)).to(length.device) for column in zip(*found, strict=True)]
+    return Certificate(length, *columns)
 
 
 @dataclass
@@ -200,7 +200,7 @@ class _Pair:
             values, total = [u.at_places(places[mine]) for u in distances], 0.0
             more = [(x[0], slope(metric[mine], x)) for x in values]
             grid.rates = [
-                Rate.over(grid.cells, function[0], h, extra, 1.1 * self.upper, bins)
+                Rate.over(grid.cells, function[0], h, extra, (0.0, 1.1 * self.upper), bins)
                 for function, h, extra in zip(functions, slopes, more, strict=True)
             ]
             phi = [rate(x[0]) - rate(np.zeros(1)) for rate, x in zip(grid.rates, functions, strict=True)]
@@ -221,7 +221,7 @@ class _Pair:
         slowness = np.ones(nodes.shape[:2])
         u = Distance.march(nodes, source, slowness)
         for _ in range(REPAIRS):
-            worst = np.where(cells, most(slope(table, u.on_half_grid())), 1.0)
+            worst = np.where(cells, steepest(slope(table, u.on_half_grid())), 1.0)
             inner = slowness[1:-1, 1:-1] / np.clip(worst, 0.98, STEEPEST)
             slowness = np.pad(inner, 1, mode="edge")
             u = Distance.march(nodes, source, slowness)
@@ -239,16 +239,26 @@ class _Pair:
         return places, chart.metric(self.manifold, places)
 
     def _bound(self, grid: _Grid, table: Array, functions: list[Function], ends: Array) -> float:
-        """The best of the lower bounds by functions of u_a and u_b over the grid's cells; at most the length."""
+        """The best of the lower bounds by functions of u_a and u_b, and by a linear one, over the grid's cells; at most
+        the length."""
         places, metric = self._places(grid.chart, grid.cells, ends)
         mine = hold(grid.cells, places)
         places, metric = places[mine], metric[mine]
         of_places, of_ends = ([u.at_places(p) for u in grid.distances] for p in (places, ends))
+        mean = np.nanmean(table[1::2, 1::2][grid.cells], 0)
+        towards = mean[[[0, 1], [1, 2]]] @ (ends[1] - ends[0])
+        n, m = table.shape[:2]
+        half = np.stack(np.meshgrid(np.arange(1, n + 1) / 2, np.arange(1, m + 1) / 2, indexing="ij"), -1)
         best, bins = 0.0, BINS * max(grid.chart.shape)
-        candidates = (_candidates(*pair, self.length) for pair in (functions, of_places, of_ends))
+        candidates = (
+            _candidates(*pair, self.length, at, towards)
+            for pair, at in ((functions, half), (of_places, places), (of_ends, ends))
+        )
         for everywhere, sampled, (at_ends, _, _) in zip(*candidates, strict=True):
             more = sampled[0], slope(metric, sampled)
-            rate = Rate.over(grid.cells, everywhere[0], slope(table, everywhere), more, 1.1 * self.upper, bins)
+            beyond = np.ptp(at_ends) / 20
+            limits = float(at_ends.min() - beyond), float(at_ends.max() + beyond)
+            rate = Rate.over(grid.cells, everywhere[0], slope(table, everywhere), more, limits, bins)
             best = max(best, float(np.diff(rate(at_ends))[0]))
         return min(best, self.length)
 
@@ -256,15 +266,15 @@ class _Pair:
         """A tube that no curve leaves which is short enough; None if there is none."""
         old = grid.chart
 
-        def keeps(t: Array, m: Array) -> Cells:
-            return grid.keeps(old.places(t, m) if isinstance(old, Tube) else old.places(axis.points(t, m)))
+        def total(t: Array, m: Array) -> Array:
+            return grid.total(old.places(t, m) if isinstance(old, Tube) else old.places(axis.points(t, m)))
 
         steps, half = 256, 32
         t = np.linspace(*old.span, steps + 1) if isinstance(old, Tube) else np.linspace(-BEYOND, 1 + BEYOND, 410)
         reach = old.width if isinstance(old, Tube) else WIDE * self.length
         for _ in range(8):  # how far from the curve, in `half` steps of the reach
             m = reach / half * np.arange(-half, half + 1)
-            kept = keeps(*(x.ravel() for x in np.meshgrid(t, m, indexing="ij"))).reshape(len(t), -1)
+            kept = total(*(x.ravel() for x in np.meshgrid(t, m, indexing="ij"))).reshape(len(t), -1) <= self.upper
             kept[:, half] |= (t >= 0) & (t <= 1)
             far = max(np.logical_and.accumulate(side, 1).sum(1).max() for side in (kept[:, half:], kept[:, half::-1]))
             if far > half / 3:
@@ -280,10 +290,18 @@ class _Pair:
             tube = Tube(axis, width, span, (along, across))
             if width > WIDE * self.length or tube.folds():
                 return None
-            if not keeps(*tube.outline(4 * along)).any():
+            if self._closed(total(*tube.outline(4 * along))):
                 ends = tube.places(np.array([0.0, 1.0]), np.zeros(2))
                 return (tube, np.ones(tube.shape, dtype=bool), ends) if tube.holds_once(self.knots[-1]) else None
         return None
+
+    def _closed(self, total: Array) -> bool:
+        """Whether phi_a + phi_b exceeds L all the way along a line, given at close places of it: by more than what it
+        changes from one place to the next."""
+        with np.errstate(invalid="ignore"):
+            change = np.abs(np.diff(total, append=total[:1]))
+        change = np.where(np.isfinite(change), change, 0.0)
+        return bool((total - np.maximum(change, np.roll(change, 1)) > self.upper).all())
 
     def _box(self, grid: _Grid) -> tuple[Chart, Cells, Array] | None:
         """A finer grid on the box about the cells of a grid; None where it would not be finer."""
@@ -298,8 +316,8 @@ class _Pair:
             return None
         box = Box(*old.points(np.stack((low, high))), (n, m))
         half = np.stack(np.meshgrid(np.arange(1, 2 * n + 2), np.arange(1, 2 * m + 2), indexing="ij"), -1) / 2
-        kept = grid.keeps(old.places(box.points(half.reshape(-1, 2)))).reshape(half.shape[:2])
-        return box, spread(most(kept)), box.places(self.knots[[0, -1]])
+        kept = grid.keeps(old.places(box.points(half.reshape(-1, 2)))).reshape(half.shape[:2]).astype(float)
+        return box, spread(most(kept) > 0.5), box.places(self.knots[[0, -1]])
 
 
 def _about(cells: Cells, place: Array) -> Cells:
@@ -309,8 +327,12 @@ def _about(cells: Cells, place: Array) -> Cells:
     return (labels == labels[i, j]) & cells
 
 
-def _candidates(a: Function, b: Function, L: float) -> Iterator[Function]:
-    """Functions of u_a and u_b that grow from a to b by about the distance, L at most."""
+def _candidates(a: Function, b: Function, L: float, p: Array, towards: Array) -> Iterator[Function]:
+    """Functions of the places p (..., 2), or of u_a and u_b there, that grow from a to b by about the distance, L.
+
+    The linear one, with the gradient `towards`, is exact where M is constant.
+    """
+    yield p @ towards, *(np.full(p.shape[:-1], slope) for slope in towards)
     (u, ux, uy), (w, wx, wy) = a, b
     yield (u - w) / 2, (ux - wx) / 2, (uy - wy) / 2
     excess = u + w - L

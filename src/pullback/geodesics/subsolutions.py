@@ -7,8 +7,8 @@ a function for any u.
 Places p of a grid of n by m cells lie in [1/2, n + 1/2] x [1/2, m + 1/2]; cell (i, j) is the unit square about
 (i + 1, j + 1). Functions are quadratic tensor B-splines with a coefficient at each of the (n + 2) (m + 2) integer
 places: continuously differentiable, and one polynomial in every cell. "The half grid" is that of all places that are
-multiples of 1/2: nine in each cell. In a cell h^2 is convex if M is constant, so that its maximum is at the corners;
-what M's change adds is sampled, at the half grid and at random places.
+multiples of 1/2: nine in each cell. What a function takes in a cell is bounded by its nine values there and a reserve
+for what lies between them, made of their second differences; and checked at random places.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from scipy import ndimage
 from .marching import Array, march
 
 FLAT = 6.0  # steps within which a distance's square is moved to have its least value at the source
+RESERVE = 2.0  # the second derivatives that a cell is credited with, over those that its samples show
 SHALLOW = 0.5  # the least slope that a level is credited with
 ROUNDING = 4e-16  # of a product of two numbers, relative, with some reserve
 
@@ -77,13 +78,32 @@ def slope(metric: Array, function: Function) -> Array:
 
 
 def least(x: Array) -> Array:
-    """The least of each cell's nine values on the half grid."""
-    return _of_cells(x, np.minimum)
+    """No more than a function takes in each cell, from its values on the half grid: see `_reserve`."""
+    return -most(-x)
 
 
 def most(x: Array) -> Array:
-    """The largest of each cell's nine values on the half grid."""
-    return _of_cells(x, np.maximum)
+    """No less than a function takes in each cell, from its values on the half grid: see `_reserve`."""
+    return _of_cells(x, np.maximum) + _reserve(x)
+
+
+def steepest(h: Array) -> Array:
+    """No less than the slope h takes in each cell. The bound is taken of its square, which is smoother."""
+    return np.sqrt(most(h * h))
+
+
+def _reserve(x: Array) -> Array:
+    """By how much a function may exceed each cell's nine values on the half grid.
+
+    Between samples d apart it exceeds their bilinear interpolant, and so their maximum, by at most
+    d^2 / 8 max (|x_11| + |x_22|). For d^2 |x_ii| stand the largest second differences of the samples, RESERVE times.
+    """
+    with np.errstate(invalid="ignore"):
+        down, across = np.abs(x[:-2:2] - 2 * x[1::2] + x[2::2]), np.abs(x[:, :-2:2] - 2 * x[:, 1::2] + x[:, 2::2])
+    down = np.maximum(np.maximum(down[:, :-2:2], down[:, 1::2]), down[:, 2::2])
+    across = np.maximum(np.maximum(across[:-2:2], across[1::2]), across[2::2])
+    reserve = RESERVE / 8 * (down + across)
+    return np.where(np.isfinite(reserve), reserve, 0.0)  # where it is not, neither are the values
 
 
 def _of_cells(x: Array, of: np.ufunc) -> Array:
@@ -149,14 +169,17 @@ class Rate:
     worst: Array
 
     @staticmethod
-    def over(cells: Cells, values: Array, slopes: Array, more: tuple[Array, Array], top: float, bins: int) -> Rate:
+    def over(
+        cells: Cells, values: Array, slopes: Array, more: tuple[Array, Array], limits: tuple[float, float], bins: int
+    ) -> Rate:
         """From values and slopes on the half grid, in those cells, and `more` of both at other places in them.
 
-        A bin's worst slope is that of any cell with a value in it. Levels beyond `top` above the least share a bin.
+        A bin's worst slope is that of any cell with a value in it. Levels beyond the `limits` belong to the outermost
+        bins, and phi is constant there.
         """
-        lowest, highest, worst_in = (x[cells] for x in (least(values), most(values), most(slopes)))
-        low = lowest.min()
-        step = max(min(highest.max() - low, top) / bins, 1e-300)
+        lowest, highest, worst_in = (x[cells] for x in (least(values), most(values), steepest(slopes)))
+        low = max(lowest.min(), limits[0])
+        step = max((min(highest.max(), limits[1]) - low) / bins, 1e-300)
 
         def to_bin(u: Array) -> NDArray[np.int64]:
             return np.clip((u - low) / step, 0, bins - 1).astype(np.int64)
