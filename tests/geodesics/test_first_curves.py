@@ -42,7 +42,7 @@ def test_the_default_is_never_longer_than_the_local_solver_and_solves_what_can_b
     found, local = geodesic(f, start, end), geodesic(f, start, end, first="straight")
     assert (found.length <= (1 + 1e-3) * local.length).all()
     best = shortest_path(f, start, end, box=BOX, grid=96)
-    held = best.certified
+    held = best.agreed
     assert held.sum() >= 15
     solved = [(g.length[held] <= 1.01 * best.length[held]).double().mean() for g in (found, local)]
     assert solved[0] == 1 and solved[1] < 1

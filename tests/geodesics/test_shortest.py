@@ -57,7 +57,8 @@ def test_sphere() -> None:
     sphere = Sphere()
     start, end = uniform(((-1.2, 1.2), (-1.4, 1.4)), 12)
     found = shortest_path(sphere, start, end, ((-1.5, 1.5), (-1.8, 1.8)), grid=64, segments=64)
-    assert found.certified.all() and not found.border.any()
+    assert found.certified.all() and found.agreed.all() and not found.border.any()
+    assert (found.lower <= sphere.distance(start, end)).all()
     torch.testing.assert_close(found.length, sphere.distance(start, end), rtol=1e-6, atol=0)
     assert found.error.max() < 1e-6
     assert (found.graph_length / found.length - 1).max() < 0.02
@@ -76,7 +77,7 @@ def test_half_plane_which_has_no_embedding() -> None:
 def test_shortest_of_two_competing_geodesics() -> None:
     start, end = torch.tensor([[-2.0, 0.0]]), torch.tensor([[2.0, 0.0]])
     found = shortest_path(hills, start, end, ((-3.0, 3.0), (-3.0, 3.0)), grid=64)
-    assert found.certified.all() and found.error.item() < 1e-6
+    assert found.certified.all() and found.agreed.all() and found.error.item() < 1e-6
     local = geodesic(hills, start, end, first="straight")
     assert local.converged.all() and local.length.item() > 1.01 * found.length.item()
     t = torch.linspace(0, 1, 257, dtype=torch.float64)
@@ -85,7 +86,7 @@ def test_shortest_of_two_competing_geodesics() -> None:
     assert found.length.item() == pytest.approx(best.item(), rel=1e-6)
 
 
-def test_badly_conditioned_metric_is_not_certified_where_no_edge_follows_its_weak_direction() -> None:
+def test_grids_do_not_agree_where_no_edge_follows_the_weak_direction_but_the_lower_bound_certifies_it() -> None:
     weak = torch.tensor([16.0, 1.0], dtype=torch.float64) / 257**0.5
     J = torch.stack((weak, 20 * torch.stack((-weak[1], weak[0]))))
     start, end = uniform(SQUARE, 8)
@@ -94,7 +95,8 @@ def test_badly_conditioned_metric_is_not_certified_where_no_edge_follows_its_wea
     torch.testing.assert_close(found.length, ((end - start) @ J.T).norm(dim=1), rtol=1e-9, atol=0)
     assert found.converged.all() and found.error.max() < 1e-9
     assert found.graph_length[0] > 1.15 * found.length[0]
-    assert torch.equal(found.certified, found.graph_length <= 1.1 * found.length) and found.certified.any()
+    assert torch.equal(found.agreed, found.graph_length <= 1.1 * found.length) and found.agreed.any()
+    assert found.gap.max() < 1e-6
 
 
 def test_not_above_the_local_solver_and_the_same_both_ways() -> None:
@@ -134,6 +136,7 @@ def test_ends_that_are_equal_and_ends_in_one_cell() -> None:
     torch.testing.assert_close(found.length[1:], Sphere().distance(start, end)[1:], rtol=1e-6, atol=0)
     still = shortest_path(Sphere(), start[:1], end[:1], SQUARE, grid=64, segments=64)
     assert still.converged.all() and still.length.item() == 0
+    assert still.certified.all() and still.gap.item() == 0
 
 
 @pytest.mark.parametrize(
@@ -147,6 +150,8 @@ def test_ends_that_are_equal_and_ends_in_one_cell() -> None:
         (2, SQUARE, {"grid": 16}, "grid=16"),
         (2, SQUARE, {"reach": 0}, "reach=0"),
         (2, SQUARE, {"segments": 7}, "segments=7"),
+        (2, SQUARE, {"effort": -1}, "effort=-1"),
+        (2, SQUARE, {"cells": 100}, "cells=100"),
     ],
 )
 def test_bad_input_is_named(k: int, box: tuple, settings: dict[str, int], match: str) -> None:
@@ -177,6 +182,12 @@ def test_shortest_paths_and_geodesics_are_curves() -> None:
         assert curves.worst.shape == (2, 2)
 
 
+def test_the_lower_bound_can_be_skipped() -> None:
+    start, end = uniform(SQUARE, 2)
+    found = shortest_path(Sphere(), start, end, SQUARE, grid=64, segments=64, effort=0)
+    assert not found.certified.any() and found.agreed.all() and (found.lower == 0).all()
+
+
 def test_metric_that_is_not_finite_is_told() -> None:
     ends = torch.ones(2, 1, 2)
     with pytest.raises(ValueError, match="not finite"):
@@ -194,11 +205,12 @@ def test_a_ridge_that_only_the_finer_grid_sees_is_no_error() -> None:
     assert found.length.isfinite().all()
 
 
-def test_a_curve_much_longer_than_its_path_on_the_graph_is_not_certified() -> None:
+def test_grids_do_not_agree_on_a_curve_much_longer_than_its_path_on_the_graph() -> None:
     one = torch.ones(3, dtype=torch.float64)
     graph_length = torch.tensor([1.05, 0.9, 1.2], dtype=torch.float64)
     found = ShortestPaths(
         points=torch.zeros(3, 9, 2), length=one, energy=one, error=0 * one, converged=one.bool(), border=~one.bool(),
-        graph_length=graph_length,
+        graph_length=graph_length, lower=graph_length.new_tensor([0.995, 0.98, 0.0]), everywhere=one.bool(),
     )  # fmt: skip
-    assert found.certified.tolist() == [True, False, False]
+    assert found.agreed.tolist() == [True, False, False]
+    assert found.certified.tolist() == [True, False, False] and found.gap[2] == torch.inf

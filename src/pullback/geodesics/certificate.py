@@ -46,7 +46,6 @@ BINS = 4  # of levels, in one step of the grid's longer side
 CURVATURES = (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # multiples of the correction that are tried
 SLACK = 1e-5  # relative; by so much a curve may be longer than the upper bound and still be kept in E
 STABLE = 0.97  # of its cells that E keeps, and is not shrunk again
-LEVELS = 8  # grids at most
 FINER = 1.2  # least ratio of two grids' steps
 WIDE = 0.5  # of the curve's length; no tube is wider
 MARGINS = (1.1, 1.3, 1.7)  # of a tube's width over what it has to hold
@@ -85,7 +84,9 @@ def lower_bound(
     curves: Tensor,
     box: Sequence[Sequence[float]],
     *,
-    grid: int = 256,
+    grid: int = 128,
+    cells: int = 2**18,
+    grids: int = 8,
     target: float = 1e-3,
     samples: int = 1000,
     seed: int = 0,
@@ -96,8 +97,9 @@ def lower_bound(
         the manifold.
     curves : (B, n + 1, 2) the knots of the shortest curves known, as `shortest_path` finds them: their lengths are the
         upper bounds. The closer these are, the closer are the lower bounds.
-    grid : steps a side of the first grid, which all pairs share; no later one has more cells. It bounds the memory, to
-        about 1.5 kB a cell. A metric that changes within a step needs more.
+    grid : steps a side of the first grid, which all pairs share. Later ones have as many cells until that is no help.
+    cells : the most cells of any grid. It bounds the memory, to about 1.5 kB a cell.
+    grids : the most grids that a pair is given. It bounds the time.
     target : the gap at which the search for a better bound ends.
     samples : random places on every grid at which the slopes are checked, drawn by the `seed`.
 
@@ -111,10 +113,10 @@ def lower_bound(
             f"curves must have knots (B, n + 1, 2), n >= 3, and the box two sides; got shape {tuple(curves.shape)} and "
             f"box {box}"
         )
-    if not (limits[:, 0] < limits[:, 1]).all() or grid < 16 or not target > 0 or samples < 1:
+    if not (limits[:, 0] < limits[:, 1]).all() or grid < 16 or grid**2 > cells or grids < 1 or not target > 0 or samples < 1:
         raise ValueError(
-            f"the box must have low < high, grid must be at least 16, target positive and samples at least 1; got box "
-            f"{box}, grid={grid}, target={target}, samples={samples}"
+            f"the box must have low < high, grid must be at least 16 and its square at most cells, grids and samples at "
+            f"least 1 and target positive; got box {box}, grid={grid}, cells={cells}, grids={grids}, target={target}, samples={samples}"
         )
     knots = curves.cpu().numpy()
     out = ~((limits[:, 0] <= knots[:, [0, -1]]) & (knots[:, [0, -1]] <= limits[:, 1])).all((1, 2))
@@ -126,7 +128,7 @@ def lower_bound(
     chart = Box(limits[:, 0], limits[:, 1], (grid, grid))
     table = chart.table(manifold, np.ones(chart.shape, dtype=bool))
     found = [
-        _Pair(manifold, ends, float(upper), grid, target, samples, np.random.default_rng([seed, i])).solve(chart, table)
+        _Pair(manifold, ends, float(upper), grid, cells, grids, target, samples, np.random.default_rng([seed, i])).solve(chart, table)
         for i, (ends, upper) in enumerate(zip(knots, length, strict=True))
     ]
     columns = [torch.from_numpy(np.asarray(column)).to(length.device) for column in zip(*found, strict=True)]
@@ -161,6 +163,8 @@ class _Pair:
     knots: Array
     length: float
     grid: int
+    cells: int
+    grids: int
     target: float
     samples: int
     random: np.random.Generator
@@ -174,16 +178,21 @@ class _Pair:
         cells, ends = np.ones(chart.shape, dtype=bool), chart.places(self.knots[[0, -1]])
         grid, lower, everywhere = self._explore(chart, table, cells, ends)
         axis, grids = Axis.along(self.manifold, self.knots), 1
-        while self.length > (1 + self.target) * lower and grids < LEVELS:
+        while self.length > (1 + self.target) * lower and grids < self.grids:
             finer = self._tube(grid, axis) or self._box(grid)
             if finer is None:
-                break
+                if 2 * self.grid**2 > self.cells:
+                    break
+                self.grid = int(2**0.5 * self.grid)
+                continue
             chart, cells, ends = finer
             was = lower
             grid, found, _ = self._explore(chart, chart.table(self.manifold, cells), cells, ends)
             grids, lower = grids + 1, max(lower, found)
             if isinstance(chart, Tube) and lower - was < self.target / 10 * self.length:
-                break
+                if 2 * self.grid**2 > self.cells or self.length <= (1 + 3 * self.target) * lower:
+                    break
+                self.grid = int(2**0.5 * self.grid)
         return lower, everywhere, grids, self.drawn
 
     def _explore(self, chart: Chart, table: Array, cells: Cells, ends: Array) -> tuple[_Grid, float, bool]:

@@ -9,9 +9,11 @@ of the segments. The shortest of the outcomes that differ are refined with all s
 measured as all curves are, is the grid's. Every pair is solved on two grids of unlike steps, and on others until the
 shortest two curves agree within AGREE, no grid is left, or BIAS is exceeded. No other solver's result enters.
 
-Criterion. `error` is by how much the shortest curve from any other grid is longer than the shortest of all, relative
-to it. `certified` is error <= AGREE, and that the polish converged, and that the graph's path was at most BIAS longer
-than the curve, and at most MISSED shorter. None changes when f is multiplied by a constant.
+Criterion. `lower` is a lower bound of the distance within the box (see `certificate`, which says what of it is proven
+and what is sampled), and `certified` is gap = length / lower - 1 <= CERTIFIED: no curve in the box is shorter by more.
+`error` is by how much the shortest curve from any other grid is longer than the shortest of all, relative to it;
+`agreed` is weaker evidence, that two grids agree: error <= AGREE, and the polish converged, and the graph's path was at
+most BIAS longer than the curve, and at most MISSED shorter. None changes when f is multiplied by a constant.
 
 Cost. A grid's table takes 4 values of M a node, whatever the number of pairs: on one core, with the study's decoders,
 1 s for 128^2 nodes and 4 s for 256^2. A pair takes 0.1 to 0.2 s on both, and the polish 0.2 to 0.6 s a grid; about a
@@ -31,6 +33,7 @@ missed: compare `error`. A path that meets the side of the box (`border`) is the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,12 +44,14 @@ from torch import Tensor
 from ..geometry.derivatives import Generator
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
+from .certificate import lower_bound
 from .curves import Curves, interpolate, measure
 from .first_curves import distinct
 from .grid import Grid
 from .newton import refine
 from .problem import end_points
 
+CERTIFIED = 0.01  # largest gap of a certified length
 GRIDS = (2, 4, 3, 5)  # quarters of `grid`: the steps a side of the grids
 AGREE = 0.003  # relative difference of two grids' lengths
 BIAS = 0.1  # largest relative excess of a graph's path over the curve that it became
@@ -60,10 +65,13 @@ TOGETHER = 32  # curves polished at a time: bounds the memory
 
 @dataclass(frozen=True, kw_only=True)
 class ShortestPaths(Curves):
-    """What `shortest_path` returns: the shortest curves found, and how much speaks for them.
+    """What `shortest_path` returns: the shortest curves found, whose `length` is an upper bound of the distance, and how
+    much speaks for them.
 
     Attributes
     ----------
+    lower : (B,) a lower bound of the distance within the box; 0 where none was found or sought.
+    everywhere : (B,) bool, whether `lower` is known to be one outside the box too: no curve that leaves it is shorter.
     error : (B,) relative difference between the two shortest lengths from different grids.
     converged : (B,) bool, whether the polish converged; where not, `length` is that of the curve it was left with.
     border : (B,) bool, whether the curve comes within a step of the box's sides, or leaves it.
@@ -75,10 +83,22 @@ class ShortestPaths(Curves):
     converged: Tensor
     border: Tensor
     graph_length: Tensor
+    lower: Tensor
+    everywhere: Tensor
+
+    @property
+    def gap(self) -> Tensor:
+        """(B,) length / lower - 1: by how much the curve is too long at most; 0 for equal end points."""
+        return torch.where(self.length > 0, self.length / self.lower - 1, 0.0)
 
     @property
     def certified(self) -> Tensor:
-        """(B,) bool: a curve that is not certified should not be scored against; see the module's criterion."""
+        """(B,) bool: gap <= CERTIFIED."""
+        return self.gap <= CERTIFIED
+
+    @property
+    def agreed(self) -> Tensor:
+        """(B,) bool: two grids agree on the curve; see the module's criterion."""
         alike = (self.graph_length <= (1 + BIAS) * self.length) & (self.graph_length >= (1 - MISSED) * self.length)
         return self.converged & (self.error <= AGREE) & alike
 
@@ -92,6 +112,8 @@ def shortest_path(
     grid: int = 256,
     reach: int = 8,
     segments: int = 256,
+    effort: int = 8,
+    cells: int = 2**18,
 ) -> ShortestPaths:
     """The shortest curves within the box ((x_min, x_max), (y_min, y_max)) from start (B, 2) to end (B, 2).
 
@@ -99,6 +121,9 @@ def shortest_path(
     paths, so it should be wider than that of the end points. The first two grids have grid / 2 and grid steps a side,
     the others, where they are needed, 3 grid / 4 and 5 grid / 4; `reach` is the largest offset of an edge, in steps;
     `segments` are those of the curves, which should resolve the surface.
+
+    The lower bound of a pair takes at most `effort` grids, which bounds its time, of at most `cells` cells, which bounds
+    its memory, to about 1.5 kB a cell; effort = 0 seeks none.
 
     ValueError for end points that are not two-dimensional or lie outside the box, a box or settings that are not as
     stated, no box at all, and a metric that is not finite on a grid.
@@ -114,6 +139,8 @@ def shortest_path(
             f"shortest_path is for two dimensions, with box ((x_min, x_max), (y_min, y_max)); got end points of shape "
             f"{tuple(start.shape)} and box {box}"
         )
+    if effort < 0 or cells < 256:
+        raise ValueError(f"effort must be at least 0 and cells at least 256; got effort={effort}, cells={cells}")
     if reach < 1 or segments < 8 or grid % 4 or grid < 4 * reach:
         raise ValueError(
             f"grid must be a multiple of 4 and at least 4 * reach, reach at least 1, segments at least 8; got "
@@ -147,9 +174,15 @@ def shortest_path(
     edge = (high - low) / grid
     border = ((points < low + edge) | (points > high - edge)).flatten(1).any(1)
     energy = measure(manifold, points, PRECISE).energy
+    lower, everywhere = torch.zeros_like(length), torch.zeros_like(converged)
+    if effort and (known := length.isfinite()).any():
+        side = min(max(16, grid // 2), math.isqrt(cells))
+        found = lower_bound(manifold, points[known], limits.tolist(), grid=side, cells=cells, grids=effort)
+        length = length.masked_scatter(known, found.length)
+        lower, everywhere = lower.masked_scatter(known, found.lower), everywhere.masked_scatter(known, found.everywhere)
     return ShortestPaths(
         points=points, length=length, energy=energy, manifold=manifold, error=error, converged=converged,
-        border=border, graph_length=graph_length,
+        border=border, graph_length=graph_length, lower=lower, everywhere=everywhere,
     )  # fmt: skip
 
 

@@ -129,7 +129,7 @@ def _geodesics(
     """Straight lines and geodesics between all pairs of points z (n, 2)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of end points outside the data, and of singular metrics: both are recorded
-        optimum = shortest_path(space, p.start, p.end, search_box(p), grid=GRID, segments=SEGMENTS)
+        optimum = shortest_path(space, p.start, p.end, search_box(p), grid=GRID, segments=SEGMENTS, effort=0)
         found = {
             c.name: geodesic(space, p.start, p.end, method=c.solver, **c.settings)
             for c in CONTESTANTS
@@ -142,7 +142,7 @@ def _geodesics(
         sensitivity=sensitivity(space, found["newton"].points, BUMP * sides).tolist(),
         optimum=Optimum(
             length=optimum.length.tolist(),
-            certified=(optimum.certified & (optimum.length > 0)).tolist(),
+            certified=(optimum.agreed & (optimum.length > 0)).tolist(),
             log_cond_highest=path["log_cond, highest"].tolist(),
             log_cond_variation=path["log_cond, variation"].tolist(),
             log_det_variation=path["log_det, variation"].tolist(),

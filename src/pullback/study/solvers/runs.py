@@ -245,7 +245,7 @@ def _solve_and_write(job: Job) -> None:
         geodesic(f, start[:1], end[:1])  # what torch loads at first use is not the solver's time
         began = time.perf_counter()
         if job.solver == SHORTEST:
-            found: Any = shortest_path(f, start, end, **job.settings)
+            found: Any = shortest_path(f, start, end, effort=0, **job.settings)
         else:
             found = geodesic(f, start, end, method=job.solver, **job.settings)
     seconds = time.perf_counter() - began

@@ -49,7 +49,7 @@ def solved(length: ArrayLike, shortest: ArrayLike) -> NDArray[np.bool_]:
 def scored_pairs(compared: Compared) -> Tensor:
     """Which pairs (B,) of a model's comparison are scored."""
     best, found = compared.optimum, [curves.length for curves in compared.found.values()]
-    return torch.from_numpy(scored(best.length, best.certified, found))
+    return torch.from_numpy(scored(best.length, best.agreed, found))
 
 
 def outcomes(compared: Mapping[str, Compared]) -> pd.DataFrame:
