@@ -25,12 +25,11 @@ closed-form gradient; the worse of all values counts. Between these places nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from ..geometry.derivatives import Generator
@@ -39,11 +38,10 @@ from ..geometry.manifolds import Manifold
 from .charts import BEYOND, Axis, Box, Chart, Tube
 from .curves import measure
 from .marching import Array
-from .subsolutions import Cells, Distance, Function, Rate, hold, least, most, slope, spread, steepest
+from .subsolutions import Cells, Distance, Function, Rate, about, candidates, hold, least, most, slope, spread, steepest
 
 REPAIRS, STEEPEST = 2, 4.0  # marches after the first, and the largest change of the slowness by one
 BINS = 4  # of levels, in one step of the grid's longer side
-CURVATURES = (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # multiples of the correction that are tried
 SLACK = 1e-5  # relative; by so much a curve may be longer than the upper bound and still be kept in E
 STABLE = 0.97  # of its cells that E keeps, and is not shrunk again
 FINER = 1.2  # least ratio of two grids' steps
@@ -113,10 +111,12 @@ def lower_bound(
             f"curves must have knots (B, n + 1, 2), n >= 3, and the box two sides; got shape {tuple(curves.shape)} and "
             f"box {box}"
         )
-    if not (limits[:, 0] < limits[:, 1]).all() or grid < 16 or grid**2 > cells or grids < 1 or not target > 0 or samples < 1:
+    settings = grid, cells, grids, target, samples
+    sound = grid >= 16 and grid**2 <= cells and grids >= 1 and target > 0 and samples >= 1
+    if not (limits[:, 0] < limits[:, 1]).all() or not sound:
         raise ValueError(
-            f"the box must have low < high, grid must be at least 16 and its square at most cells, grids and samples at "
-            f"least 1 and target positive; got box {box}, grid={grid}, cells={cells}, grids={grids}, target={target}, samples={samples}"
+            f"the box must have low < high, grid must be at least 16 and its square at most cells, grids and samples "
+            f"at least 1 and target positive; got box {box} and (grid, cells, grids, target, samples) = {settings}"
         )
     knots = curves.cpu().numpy()
     out = ~((limits[:, 0] <= knots[:, [0, -1]]) & (knots[:, [0, -1]] <= limits[:, 1])).all((1, 2))
@@ -128,7 +128,7 @@ def lower_bound(
     chart = Box(limits[:, 0], limits[:, 1], (grid, grid))
     table = chart.table(manifold, np.ones(chart.shape, dtype=bool))
     found = [
-        _Pair(manifold, ends, float(upper), grid, cells, grids, target, samples, np.random.default_rng([seed, i])).solve(chart, table)
+        _Pair(manifold, ends, float(upper), *settings, np.random.default_rng([seed, i])).solve(chart, table)
         for i, (ends, upper) in enumerate(zip(knots, length, strict=True))
     ]
     columns = [torch.from_numpy(np.asarray(column)).to(length.device) for column in zip(*found, strict=True)]
@@ -170,13 +170,13 @@ class _Pair:
     random: np.random.Generator
     drawn: int = 0
 
-    def solve(self, chart: Box, table: Array) -> tuple[float, bool, int, int]:
+    def solve(self, first: Box, table: Array) -> tuple[float, bool, int, int]:
         """The lower bound, whether it holds everywhere, and the numbers of grids and of samples."""
         if self.length == 0:
             return 0.0, True, 0, 0
         self.upper = (1 + SLACK) * self.length
-        cells, ends = np.ones(chart.shape, dtype=bool), chart.places(self.knots[[0, -1]])
-        grid, lower, everywhere = self._explore(chart, table, cells, ends)
+        cells, ends = np.ones(first.shape, dtype=bool), first.places(self.knots[[0, -1]])
+        grid, lower, everywhere = self._explore(first, table, cells, ends)
         axis, grids = Axis.along(self.manifold, self.knots), 1
         while self.length > (1 + self.target) * lower and grids < self.grids:
             finer = self._tube(grid, axis) or self._box(grid)
@@ -206,7 +206,7 @@ class _Pair:
         places, metric = self._places(chart, cells, ends)
         while True:
             mine = hold(grid.cells, places)
-            values, total = [u.at_places(places[mine]) for u in distances], 0.0
+            values = [u.at_places(places[mine]) for u in distances]
             more = [(x[0], slope(metric[mine], x)) for x in values]
             grid.rates = [
                 Rate.over(grid.cells, function[0], h, extra, (0.0, 1.1 * self.upper), bins)
@@ -217,7 +217,7 @@ class _Pair:
                 sides = [np.concatenate((x[0], x[-1], x[:, 0], x[:, -1])).min() for x in phi]
                 inside = bool(sides[0] + sides[1] > self.upper)
             total = phi[0] + phi[1]
-            kept = _about(grid.cells & spread(least(total) <= self.upper), ends[0])
+            kept = about(grid.cells & spread(least(total) <= self.upper), ends[0])
             if not hold(kept, ends).all() or kept.sum() > STABLE * grid.cells.sum():
                 break
             if 2 * kept.sum() < grid.cells.sum():
@@ -259,11 +259,11 @@ class _Pair:
         n, m = table.shape[:2]
         half = np.stack(np.meshgrid(np.arange(1, n + 1) / 2, np.arange(1, m + 1) / 2, indexing="ij"), -1)
         best, bins = 0.0, BINS * max(grid.chart.shape)
-        candidates = (
-            _candidates(*pair, self.length, at, towards)
+        tried = (
+            candidates(pair[0], pair[1], self.length, at, towards)
             for pair, at in ((functions, half), (of_places, places), (of_ends, ends))
         )
-        for everywhere, sampled, (at_ends, _, _) in zip(*candidates, strict=True):
+        for everywhere, sampled, (at_ends, _, _) in zip(*tried, strict=True):
             more = sampled[0], slope(metric, sampled)
             beyond = np.ptp(at_ends) / 20
             limits = float(at_ends.min() - beyond), float(at_ends.max() + beyond)
@@ -276,7 +276,10 @@ class _Pair:
         old = grid.chart
 
         def total(t: Array, m: Array) -> Array:
-            return grid.total(old.places(t, m) if isinstance(old, Tube) else old.places(axis.points(t, m)))
+            if isinstance(old, Tube):
+                return grid.total(old.places(t, m))
+            assert isinstance(old, Box)
+            return grid.total(old.places(axis.points(t, m)))
 
         steps, half = 256, 32
         t = np.linspace(*old.span, steps + 1) if isinstance(old, Tube) else np.linspace(-BEYOND, 1 + BEYOND, 410)
@@ -323,30 +326,8 @@ class _Pair:
         n, m = (int(k) for k in np.maximum(self.grid * np.sqrt(sides / sides[::-1]), THIN))
         if min((n, m) / sides) < FINER:
             return None
-        box = Box(*old.points(np.stack((low, high))), (n, m))
+        corners = old.points(np.stack((low, high)))
+        box = Box(corners[0], corners[1], (n, m))
         half = np.stack(np.meshgrid(np.arange(1, 2 * n + 2), np.arange(1, 2 * m + 2), indexing="ij"), -1) / 2
         kept = grid.keeps(old.places(box.points(half.reshape(-1, 2)))).reshape(half.shape[:2]).astype(float)
         return box, spread(most(kept) > 0.5), box.places(self.knots[[0, -1]])
-
-
-def _about(cells: Cells, place: Array) -> Cells:
-    """The connected part of the cells that holds the place (2,); none if none does."""
-    labels, _ = ndimage.label(cells, np.ones((3, 3)))
-    i, j = np.floor(np.clip(place, 0.5, np.array(cells.shape) + 0.5 - 1e-9) - 0.5).astype(int)
-    return (labels == labels[i, j]) & cells
-
-
-def _candidates(a: Function, b: Function, L: float, p: Array, towards: Array) -> Iterator[Function]:
-    """Functions of the places p (..., 2), or of u_a and u_b there, that grow from a to b by about the distance, L.
-
-    The linear one, with the gradient `towards`, is exact where M is constant.
-    """
-    yield p @ towards, *(np.full(p.shape[:-1], slope) for slope in towards)
-    (u, ux, uy), (w, wx, wy) = a, b
-    yield (u - w) / 2, (ux - wx) / 2, (uy - wy) / 2
-    excess = u + w - L
-    for curvature in CURVATURES:
-        q = curvature / (2 * L**3)
-        by_u = u / L - q * ((2 * u - w) * w * excess + (u - w) * u * w)
-        by_w = -w / L - q * ((u - 2 * w) * u * excess + (u - w) * u * w)
-        yield (u**2 - w**2) / (2 * L) - q * (u - w) * u * w * excess, by_u * ux + by_w * wx, by_u * uy + by_w * wy

@@ -33,7 +33,7 @@ except ImportError:
         return function
 else:
     COMPILED = True
-    compiled = njit(cache=True)
+    compiled = njit(cache=True)  # type: ignore[assignment]
 
 WORST = 1e-10  # the least eigenvalue of M, relative to the largest, that the stencils follow
 NEAR = 5  # nodes no further than this from the source, in steps, start from the length of the straight line

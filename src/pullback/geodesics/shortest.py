@@ -65,12 +65,12 @@ TOGETHER = 32  # curves polished at a time: bounds the memory
 
 @dataclass(frozen=True, kw_only=True)
 class ShortestPaths(Curves):
-    """What `shortest_path` returns: the shortest curves found, whose `length` is an upper bound of the distance, and how
+    """What `shortest_path` returns: the shortest curves found, whose lengths are upper bounds of the distances, and how
     much speaks for them.
 
     Attributes
     ----------
-    lower : (B,) a lower bound of the distance within the box; 0 where none was found or sought.
+    lower : (B,) a lower bound of the distance within the box; 0 where none was found or sought, as if it is not given.
     everywhere : (B,) bool, whether `lower` is known to be one outside the box too: no curve that leaves it is shorter.
     error : (B,) relative difference between the two shortest lengths from different grids.
     converged : (B,) bool, whether the polish converged; where not, `length` is that of the curve it was left with.
@@ -83,8 +83,13 @@ class ShortestPaths(Curves):
     converged: Tensor
     border: Tensor
     graph_length: Tensor
-    lower: Tensor
-    everywhere: Tensor
+    lower: Tensor = None  # type: ignore[assignment]
+    everywhere: Tensor = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.lower is None:
+            object.__setattr__(self, "lower", torch.zeros_like(self.length))
+            object.__setattr__(self, "everywhere", torch.zeros_like(self.converged))
 
     @property
     def gap(self) -> Tensor:
@@ -122,8 +127,8 @@ def shortest_path(
     the others, where they are needed, 3 grid / 4 and 5 grid / 4; `reach` is the largest offset of an edge, in steps;
     `segments` are those of the curves, which should resolve the surface.
 
-    The lower bound of a pair takes at most `effort` grids, which bounds its time, of at most `cells` cells, which bounds
-    its memory, to about 1.5 kB a cell; effort = 0 seeks none.
+    The lower bound of a pair takes at most `effort` grids of at most `cells` cells. The first bounds its time, and
+    effort = 0 seeks none; the second bounds its memory, to about 1.5 kB a cell.
 
     ValueError for end points that are not two-dimensional or lie outside the box, a box or settings that are not as
     stated, no box at all, and a metric that is not finite on a grid.
@@ -177,9 +182,10 @@ def shortest_path(
     lower, everywhere = torch.zeros_like(length), torch.zeros_like(converged)
     if effort and (known := length.isfinite()).any():
         side = min(max(16, grid // 2), math.isqrt(cells))
-        found = lower_bound(manifold, points[known], limits.tolist(), grid=side, cells=cells, grids=effort)
-        length = length.masked_scatter(known, found.length)
-        lower, everywhere = lower.masked_scatter(known, found.lower), everywhere.masked_scatter(known, found.everywhere)
+        bounds = lower_bound(manifold, points[known], limits.tolist(), grid=side, cells=cells, grids=effort)
+        length = length.masked_scatter(known, bounds.length)
+        lower = lower.masked_scatter(known, bounds.lower)
+        everywhere = everywhere.masked_scatter(known, bounds.everywhere)
     return ShortestPaths(
         points=points, length=length, energy=energy, manifold=manifold, error=error, converged=converged,
         border=border, graph_length=graph_length, lower=lower, everywhere=everywhere,

@@ -13,6 +13,7 @@ for what lies between them, made of their second differences; and checked at ran
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ from .marching import Array, march
 FLAT = 6.0  # steps within which a distance's square is moved to have its least value at the source
 RESERVE = 2.0  # the second derivatives that a cell is credited with, over those that its samples show
 SHALLOW = 0.5  # the least slope that a level is credited with
+CURVATURES = (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # multiples of the correction that are tried
 ROUNDING = 4e-16  # of a product of two numbers, relative, with some reserve
 
 Cells = NDArray[np.bool_]
@@ -198,3 +200,26 @@ class Rate:
         edges = self.low + self.step * np.arange(len(self.worst) + 1)
         phi = np.concatenate(([0.0], np.cumsum(self.step / self.worst)))
         return np.interp(u, edges, phi)
+
+
+def about(cells: Cells, place: Array) -> Cells:
+    """The connected part of the cells that holds the place (2,); none if none does."""
+    labels, _ = ndimage.label(cells, np.ones((3, 3)))
+    i, j = np.floor(np.clip(place, 0.5, np.array(cells.shape) + 0.5 - 1e-9) - 0.5).astype(int)
+    return (labels == labels[i, j]) & cells
+
+
+def candidates(a: Function, b: Function, L: float, p: Array, towards: Array) -> Iterator[Function]:
+    """Functions of the places p (..., 2), or of u_a and u_b there, that grow from a to b by about the distance, L.
+
+    The linear one, with the gradient `towards`, is exact where M is constant.
+    """
+    yield p @ towards, np.full(p.shape[:-1], towards[0]), np.full(p.shape[:-1], towards[1])
+    (u, ux, uy), (w, wx, wy) = a, b
+    yield (u - w) / 2, (ux - wx) / 2, (uy - wy) / 2
+    excess = u + w - L
+    for curvature in CURVATURES:
+        q = curvature / (2 * L**3)
+        by_u = u / L - q * ((2 * u - w) * w * excess + (u - w) * u * w)
+        by_w = -w / L - q * ((u - 2 * w) * u * excess + (u - w) * u * w)
+        yield (u**2 - w**2) / (2 * L) - q * (u - w) * u * w * excess, by_u * ux + by_w * wx, by_u * uy + by_w * wy
