@@ -184,7 +184,9 @@ class _Pair:
                 if 2 * self.grid**2 > self.cells:
                     break
                 self.grid = int(2**0.5 * self.grid)
-                continue
+                if not isinstance(grid.chart, Tube):
+                    continue
+                finer = self._in_place(grid.chart)
             chart, cells, ends = finer
             was = lower
             grid, found, _ = self._explore(chart, chart.table(self.manifold, cells), cells, ends)
@@ -306,6 +308,12 @@ class _Pair:
                 ends = tube.places(np.array([0.0, 1.0]), np.zeros(2))
                 return (tube, np.ones(tube.shape, dtype=bool), ends) if tube.holds_once(self.knots[-1]) else None
         return None
+
+    def _in_place(self, tube: Tube) -> tuple[Chart, Cells, Array]:
+        """The same tube with a finer grid."""
+        along, across = (3 * steps // 2 for steps in tube.shape)
+        finer = Tube(tube.axis, tube.width, tube.span, (along, across))
+        return finer, np.ones(finer.shape, dtype=bool), finer.places(np.array([0.0, 1.0]), np.zeros(2))
 
     def _closed(self, total: Array) -> bool:
         """Whether phi_a + phi_b exceeds L all the way along a line, given at close places of it: by more than what it
