@@ -47,7 +47,8 @@ def imports(path: Path) -> set[str]:
     "path", [p for p in LIBRARY.rglob("*.py") if "study" not in p.parts], ids=lambda p: str(p.relative_to(LIBRARY))
 )
 def test_the_library_needs_torch_numpy_and_scipy_and_nothing_of_the_study(path: Path) -> None:
-    extras = {"show.py": {"matplotlib"}, "notebook.py": {"anywidget", "matplotlib"}}  # each for an extra of its own
+    matplotlib = {"matplotlib"}  # and all others, each for an extra of its own
+    extras = {"show.py": matplotlib, "marching.py": {"numba"}, "notebook.py": {"anywidget", *matplotlib}}
     allowed = ALLOWED | extras.get(path.name, set())
     outside = {name.split(".")[0] for name in imports(path) if not name.startswith(".")}
     assert outside - set(sys.stdlib_module_names) <= allowed
