@@ -56,7 +56,9 @@ def _whole(column: pd.Series) -> bool:
 
 
 def _number(value: Any, whole: bool, digits: int) -> Any:
-    if isinstance(value, str | bool) or value is None:
+    if isinstance(value, str):
+        return label(value)
+    if isinstance(value, bool) or value is None:
         return "" if value is None else value
     if math.isnan(value):
         return ""
