@@ -21,8 +21,8 @@ def test_every_model_of_the_study_has_a_family_and_a_label_of_its_own() -> None:
 
 
 def test_a_table_for_the_eye_has_no_minus_zero_no_250_0_images_and_no_nan() -> None:
-    table = pd.DataFrame({"images": [250.0, 1000.0], "x": [-0.001, 1.239], "y": [np.nan, -2.5], "name": ["dae-8-4-tanh", None]},
-                         index=["vae-128-32-tanh", "other"])  # fmt: skip
+    table = pd.DataFrame({"images": [250.0, 1000.0], "x": [-0.001, 1.239], "y": [np.nan, -2.5],
+                          "name": ["dae-8-4-tanh", None]}, index=["vae-128-32-tanh", "other"])  # fmt: skip
     shown = readable(table)
     assert list(shown.index) == ["VAE 128-32 tanh", "other"]
     assert shown.to_numpy().tolist() == [["250", "0.00", "", "DAE 8-4 tanh"], ["1000", "1.24", "-2.50", ""]]
