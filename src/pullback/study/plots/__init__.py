@@ -24,7 +24,15 @@ from .maps import (
     report_panels,
 )
 from .seeds import against_size, against_sparsity, condition_ranges, curve_quality, seed_dots, solved_dots
-from .solvers import excess_boxes, intervals, performance_profile, ratio_boxes, share_against_time, share_lines
+from .solvers import (
+    excess_boxes,
+    intervals,
+    performance_profile,
+    ratio_boxes,
+    share_against_time,
+    share_lines,
+    shares_by_level,
+)
 from .style import CLASSES, COLUMN, FAMILY_COLOURS, LABELS, MAPS, PAGE, RANK_DEFICIENT, SMALL, use_style
 from .training import loss_curves, share_table
 
@@ -33,6 +41,6 @@ __all__ = [
     "about", "against_size", "against_sparsity", "atlas", "beyond", "claim_parts", "colour_bar", "condition_ranges",
     "curve_quality", "decisiveness", "decoded_grid", "digit_markers", "ends", "excess_boxes", "image_grid", "intervals",
     "latent_heatmap", "latent_scatter", "loss_curves", "paths", "performance_profile", "ratio_boxes",
-    "report_panels", "scorecard", "seed_dots", "share_against_time", "share_lines", "share_table", "solved_dots",
-    "tiled", "use_style",
+    "report_panels", "scorecard", "seed_dots", "share_against_time", "share_lines", "share_table", "shares_by_level",
+    "solved_dots", "tiled", "use_style",
 ]  # fmt: skip

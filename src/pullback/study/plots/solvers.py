@@ -102,3 +102,23 @@ def share_lines(ax: Axes, shares: pd.DataFrame) -> None:
         ax.plot(x, np.insert(column.to_numpy(float), empty, np.nan), mark + dashes, ms=2.5, lw=1, color=colour,
                 label=method)
     ax.set(ylabel="share of pairs not solved", ylim=(-0.02, 1.02))
+
+
+def shares_by_level(axes: NDArray[np.object_], failed: pd.DataFrame) -> None:
+    """The share of pairs that are not shown to fail, one line a method, against the level of an intervention.
+
+    axes: one row a subject, one column a kind of intervention. failed: shares, with index subject, kind and method and
+    one column a level. Lines are moved a little along the axis, so that equal ones are all seen.
+    """
+    subjects, kinds, methods = (failed.index.unique(level) for level in ("subject", "kind", "method"))
+    for row, subject in zip(axes, subjects, strict=True):
+        for ax, kind in zip(row, kinds, strict=True):
+            for i, method in enumerate(methods):
+                colour, dashes, mark = _look(i)
+                place = failed.columns.to_numpy(float) * 1.06 ** (i - len(methods) / 2)
+                share = 1 - failed.loc[subject, kind, method]
+                ax.plot(place, share, mark + dashes, ms=2.5, lw=1, color=colour, label=method)
+            ax.set(xscale="log", ylim=(-0.04, 1.04), title=f"{subject}: {kind}")
+        row[0].set_ylabel("share of pairs not failed")
+    for ax in axes[-1]:
+        ax.set_xlabel("c")
