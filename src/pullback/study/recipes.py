@@ -39,10 +39,10 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "db958888999a3c23",
+        "63718968d736e1aa",
     ),
     "solving": Recipe(
-        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "e6efa4b176b9ef2b"
+        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "17fca17c097fea61"
     ),
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
 }  # fmt: skip
