@@ -95,7 +95,7 @@ export function page(code, index) {
     history.replaceState(null, "", linkOf(current, view.state));
   };
   globalThis.addEventListener("hashchange", read);
-  globalThis.pullbackExplorer = { view, backend, ready: read() };
+  globalThis.pullbackExplorer = { view, backend, modelOf, ready: read() }; // for tests, and for the curious
   return null;
 }
 
