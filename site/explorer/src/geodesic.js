@@ -9,10 +9,11 @@ const ROUGH = 1e-2, STEPS = 20, NEARLY = 0.05, KEPT = 2, SAME = 1e-4;
 const TOL = 1e-3, MOST = 200;
 const HOPELESS = 0.03; // relative excess of a drafted curve over the shortest: refining it gains less
 
-/** A network under one metric, its sketch under every fifth pixel, and the grid of the sketch. */
+/** A network, its sketch under every fifth pixel, and the grid of the sketch. */
 export class Space {
   constructor(network, grid) {
     this.network = network;
+    this.single = network.inSingle(); // for the work that needs no more
     this.sketch = network.thinned(STRIDE);
     this._grid = grid; // made when it is first asked for: grid(sketch)
   }
@@ -64,7 +65,7 @@ export class Space {
   _refined({ knots, left }) {
     for (;;) {
       const segments = knots.length / 2 - 1, last = 2 * segments > FINEST;
-      const whole = minimise(this.network, knots, TOL, left, !last);
+      const whole = minimise(this.single, knots, TOL, left, !last);
       left -= whole.taken;
       const converged = whole.criterion <= TOL && whole.gap <= RESOLVED;
       if (converged || last) return { knots: whole.knots, converged };
