@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from browser import browser
 
 import pullback
+from browser import browser
 from pullback.explorer.notebook import LIVE
 from pullback.geometry import Sphere
 
@@ -30,9 +30,9 @@ def asked(explorer: pullback.Explorer, method: str, **args: Any) -> dict[str, An
     assert message["id"] == 7
 
     def read(value: Any) -> Any:
-        if isinstance(value, dict):
-            return np.frombuffer(buffers[value["buffer"]]) if "buffer" in value else {k: read(v) for k, v in value.items()}
-        return value
+        if not isinstance(value, dict):
+            return value
+        return np.frombuffer(buffers[value["buffer"]]) if "buffer" in value else {k: read(v) for k, v in value.items()}
 
     return read(message.get("result", message))
 
@@ -74,7 +74,8 @@ def test_the_rays_of_a_fan_are_equally_long_and_go_all_ways() -> None:
 
 
 def test_a_fault_of_the_generator_is_told_and_the_explorer_lives_on() -> None:
-    explorer = pullback.explore(lambda z: torch.sqrt(z.sum(1, keepdim=True)) * torch.ones(1, 4), BOX, start=[1, 1], end=[1, 0.9])
+    f = lambda z: torch.sqrt(z.sum(1, keepdim=True)) * torch.ones(1, 4)  # noqa: E731
+    explorer = pullback.explore(f, BOX, start=[1, 1], end=[1, 0.9])
     assert "error" in asked(explorer, "curves", start=[-1, -1], end=[1, 1])
     assert len(asked(explorer, "at", z=[1, 1])["image"]) == 4
 
@@ -107,7 +108,12 @@ def test_the_widget_shows_what_the_kernel_computes() -> None:
     expected = asked(explorer, "curves", start=explorer.start[0].tolist(), end=explorer.end[0].tolist())
     with browser() as chromium:
         page = chromium.new_page()
-        page.expose_function("kernel", lambda request: (lambda m, b: [m, [list(x) for x in b]])(*explorer.answer(request)))
+
+        def kernel(request: dict[str, Any]) -> list:
+            message, buffers = explorer.answer(request)
+            return [message, [list(buffer) for buffer in buffers]]
+
+        page.expose_function("kernel", kernel)
         page.set_content("<div id=out></div>")
         page.add_style_tag(content=explorer.widget._css)
         page.add_script_tag(content=explorer.widget._esm.replace("export default", "globalThis.widget ="))

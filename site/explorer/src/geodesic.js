@@ -22,7 +22,7 @@ export class Space {
     return (this.made ??= this._grid(this.sketch));
   }
 
-  /** The curve from a to b: knots, length, and whether it converged. With `quick`, the sketch's curve is good enough. */
+  /** The curve from a to b: knots, length, whether it converged. With `quick`, the sketch's curve is good enough. */
   geodesic(a, b, quick = false) {
     const line = straight(a, b, COARSEST);
     if (a[0] === b[0] && a[1] === b[1]) return { knots: line, length: 0, converged: true, tried: 1 };
@@ -79,8 +79,8 @@ function distinct(curves) {
   const kept = [];
   const length = (curve) => Math.sqrt(curve.refined);
   for (const curve of [...curves].sort((x, y) => length(x) - length(y))) {
-    if (!kept.length) kept.push(curve);
-    else if ((1 + SAME) * length(kept.at(-1)) < length(curve) && length(curve) <= (1 + NEARLY) * length(kept[0])) kept.push(curve);
+    const differs = () => (1 + SAME) * length(kept.at(-1)) < length(curve);
+    if (!kept.length || (differs() && length(curve) <= (1 + NEARLY) * length(kept[0]))) kept.push(curve);
   }
   return kept.slice(0, KEPT);
 }

@@ -148,7 +148,7 @@ export class Network {
     for (let from = 0; from < n; from += TOGETHER) {
       const m = Math.min(TOGETHER, n - from), block = m * this.width;
       const rows = this._forward(z, from, m, 3, axes(1), both);
-      for (let i = 0; i < m; i++) visit(from + i, rows, i * this.width, block + i * this.width, 2 * block + i * this.width);
+      for (let i = 0, at = 0; i < m; i++, at += this.width) visit(from + i, rows, at, block + at, 2 * block + at);
     }
   }
 
@@ -168,7 +168,7 @@ export class Network {
     return { images, speed };
   }
 
-  /** J^T (n, 2, width), and sum_a w_a D^2 f_a (n, 3) as its entries 11, 12, 22, at the points z (n, 2) for w (n, width). */
+  /** J^T (n, 2, width) and sum_a w_a D^2 f_a (n, 3), its entries 11, 12, 22, at the points z (n, 2); w (n, width). */
   contract(z, w) {
     const n = z.length / 2, { width } = this;
     const J = new this.Numbers(n * 2 * width), second = new Float64Array(n * 3);
@@ -231,7 +231,7 @@ export class Network {
         }
       };
       const rows = this._forward(z, from, m, 4, axes(2), step), block = m * width;
-      for (let i = 0; i < m; i++) visit(from + i, rows, 2 * block + i * width, 3 * block + i * width, block + i * width);
+      for (let i = 0, p = 0; i < m; i++, p += width) visit(from + i, rows, 2 * block + p, 3 * block + p, block + p);
     }
   }
 }

@@ -22,8 +22,8 @@ export function energies(network, z) {
   return { z, images, energy: n * energy, refined: 2 * n * refined };
 }
 
-/** Lower the energy of the curve with knots z. Returns its knots, the criterion (the share of the energy that is left to
- * remove; Infinity at what is no minimum), the relative change of the energy when the segments are halved, and the
+/** Lower the energy of the curve with knots z. Returns its knots, the criterion (the share of the energy that is left
+ * to remove; Infinity at what is no minimum), the relative change of the energy when the segments are halved, and the
  * steps taken. */
 export function minimise(network, z, tol, steps, inexact = false) {
   let state = energies(network, z), criterion = Infinity, taken = 0;
