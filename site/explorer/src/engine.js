@@ -54,7 +54,7 @@ export class Engine {
     const { network } = this.space("pullback"), { width, size } = network;
     const images = network.value(curve(evenly(FRAMES - 1))), film = new Float32Array(FRAMES * size);
     for (let i = 0; i < FRAMES; i++) film.set(images.subarray(i * width, i * width + size), i * size);
-    return { length, converged, points, speed, film };
+    return { length, converged, knots, points, speed, film };
   }
 
   fan({ metric, z, length }) {
