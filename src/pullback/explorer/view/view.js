@@ -43,7 +43,7 @@ export class View {
     this.backend = backend;
     this.codes = codes;
     this.el.picker.hidden = !codes.length;
-    this.map = null;
+    this.map = this.found = this.point = null;
     const [[x0, x1], [y0, y1]] = backend.box;
     this.el.map.style.aspectRatio = `${x1 - x0} / ${y1 - y0}`;
     this.el.map.style.setProperty("--ratio", (x1 - x0) / (y1 - y0));
@@ -69,7 +69,7 @@ export class View {
     if (differs("metric")) work.push(this._map());
     else if (differs("quantity")) this._paint();
     if (differs("probe", "metric")) work.push(this._point());
-    if (differs("probe", "metric", "fan")) work.push(this._fan());
+    if (differs("probe", "metric", "fan")) work.push(this.found ? this._fan() : work[0].then(() => this._fan()));
     if (tell) this.options.changed?.(state);
     return Promise.all(work);
   }
@@ -230,7 +230,7 @@ export class View {
       this._drawRays();
       return null;
     }
-    const length = this.found ? this.found.geodesic.length / 2 : 5;
+    const length = this.found ? this.found.geodesic.length / 2 : 1;
     return this._latest("fan", (b) => b.fan(metric, probe, length), (rays) => {
       this.rays = this.state.fan ? rays : null;
       this._drawRays();
