@@ -69,7 +69,7 @@ export class View {
     if (differs("metric")) work.push(this._map());
     else if (differs("quantity")) this._paint();
     if (differs("probe", "metric")) work.push(this._point());
-    if (differs("probe", "metric", "fan")) work.push(this.found ? this._fan() : work[0].then(() => this._fan()));
+    if (differs("probe", "metric", "fan")) work.push(Promise.resolve(this.found || work[0]).then(() => this._fan()));
     if (tell) this.options.changed?.(state);
     return Promise.all(work);
   }
