@@ -3,6 +3,7 @@
 
 import { Engine } from "./engine.js";
 
+const GRIDS = [25, 97]; // points a side of the map, one after the other
 const SLICE = 4; // rows of a map between two looks at what else the worker was asked for
 
 /** What the worker does with the messages {id, method, args}: answers {id, result} or {id, error}. */
@@ -50,7 +51,7 @@ export class WorkerBackend {
   /** The map at more and more points a side: show(map) is called with each. */
   async map(metric, show) {
     const { model, box } = this;
-    for (let n = 25; n <= 97; n = 2 * n - 1) {
+    for (const n of GRIDS) {
       const factors = new Float64Array(3 * n * n);
       for (let from = 0; from < n; from += SLICE) {
         const to = Math.min(from + SLICE, n);

@@ -40,23 +40,21 @@ export class Engine {
   }
 
   curves({ metric, start, end, quick }) {
-    const space = this.space(metric);
-    return { line: this._shown(space, straight(start, end, 1)), geodesic: this._shown(space, ...this._solved(space, start, end, quick)) };
+    const space = this.space(metric), line = straight(start, end, 1), found = space.geodesic(start, end, quick);
+    return {
+      line: this._shown(space, line, measure(space.network, line)),
+      geodesic: this._shown(space, found.knots, found),
+    };
   }
 
-  _solved(space, start, end, quick) {
-    const { knots, ...facts } = space.geodesic(start, end, quick);
-    return [knots, facts];
-  }
-
-  _shown(space, knots, facts) {
-    const n = knots.length / 2 - 1, curve = n === 1 ? (t) => straight(knots.subarray(0, 2), knots.subarray(2), t.length - 1) : spline(knots);
-    const { length } = facts ?? measure(space.network, knots), times = evenly(TIMES);
-    const points = curve(times), velocity = n === 1 ? points.map((_, i) => knots[2 + (i % 2)] - knots[i % 2]) : curve(times, 1);
+  /** What the page shows of the curve with these knots. */
+  _shown(space, knots, { length, converged = true }) {
+    const curve = spline(knots), times = evenly(TIMES), points = curve(times);
+    const { speed } = space.network.motion(points, curve(times, 1));
     const { network } = this.space("pullback"), { width, size } = network;
     const images = network.value(curve(evenly(FRAMES - 1))), film = new Float32Array(FRAMES * size);
     for (let i = 0; i < FRAMES; i++) film.set(images.subarray(i * width, i * width + size), i * size);
-    return { length, converged: facts?.converged ?? true, points, speed: space.network.motion(points, velocity).speed, film };
+    return { length, converged, knots, points, speed, film };
   }
 
   fan({ metric, z, length }) {

@@ -1,5 +1,5 @@
-// Geodesics from a point with given velocities: g'' = -(J^T J)^-1 J^T D^2 f(g', g'), by the classical Runge-Kutta method
-// of order 4, all directions together.
+// Geodesics from a point with given velocities: g'' = -(J^T J)^-1 J^T D^2 f(g', g'), by the classical Runge-Kutta
+// method of order 4, all directions together.
 
 import { dot } from "./network.js";
 

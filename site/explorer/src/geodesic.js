@@ -9,10 +9,11 @@ const ROUGH = 1e-2, STEPS = 20, NEARLY = 0.05, KEPT = 2, SAME = 1e-4;
 const TOL = 1e-3, MOST = 200;
 const HOPELESS = 0.03; // relative excess of a drafted curve over the shortest: refining it gains less
 
-/** A network under one metric, its sketch under every fifth pixel, and the grid of the sketch. */
+/** A network, its sketch under every fifth pixel, and the grid of the sketch. */
 export class Space {
   constructor(network, grid) {
     this.network = network;
+    this.single = network.inSingle(); // for the work that needs no more
     this.sketch = network.thinned(STRIDE);
     this._grid = grid; // made when it is first asked for: grid(sketch)
   }
@@ -21,7 +22,7 @@ export class Space {
     return (this.made ??= this._grid(this.sketch));
   }
 
-  /** The curve from a to b: knots, length, and whether it converged. With `quick`, the sketch's curve is good enough. */
+  /** The curve from a to b: knots, length, whether it converged. With `quick`, the sketch's curve is good enough. */
   geodesic(a, b, quick = false) {
     const line = straight(a, b, COARSEST);
     if (a[0] === b[0] && a[1] === b[1]) return { knots: line, length: 0, converged: true, tried: 1 };
@@ -64,7 +65,7 @@ export class Space {
   _refined({ knots, left }) {
     for (;;) {
       const segments = knots.length / 2 - 1, last = 2 * segments > FINEST;
-      const whole = minimise(this.network, knots, TOL, left, !last);
+      const whole = minimise(this.single, knots, TOL, left, !last);
       left -= whole.taken;
       const converged = whole.criterion <= TOL && whole.gap <= RESOLVED;
       if (converged || last) return { knots: whole.knots, converged };
@@ -78,8 +79,8 @@ function distinct(curves) {
   const kept = [];
   const length = (curve) => Math.sqrt(curve.refined);
   for (const curve of [...curves].sort((x, y) => length(x) - length(y))) {
-    if (!kept.length) kept.push(curve);
-    else if ((1 + SAME) * length(kept.at(-1)) < length(curve) && length(curve) <= (1 + NEARLY) * length(kept[0])) kept.push(curve);
+    const differs = () => (1 + SAME) * length(kept.at(-1)) < length(curve);
+    if (!kept.length || (differs() && length(curve) <= (1 + NEARLY) * length(kept[0]))) kept.push(curve);
   }
   return kept.slice(0, KEPT);
 }

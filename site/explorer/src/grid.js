@@ -51,8 +51,9 @@ export class Grid {
       const i = Math.min(Math.max(Math.trunc(x), 0), SIZE - 2), j = Math.min(Math.max(Math.trunc(y), 0), SIZE - 2);
       const a = x - i, b = y - j;
       let q = 0;
-      for (const [di, dj, share] of [[0, 0, (1 - a) * (1 - b)], [0, 1, (1 - a) * b], [1, 0, a * (1 - b)], [1, 1, a * b]]) {
-        const at = 3 * ((i + di) * SIZE + j + dj);
+      for (let corner = 0; corner < 4; corner++) {
+        const di = corner >> 1, dj = corner & 1, at = 3 * ((i + di) * SIZE + j + dj);
+        const share = (di ? a : 1 - a) * (dj ? b : 1 - b);
         q += share * (M[at] * dx * dx + 2 * M[at + 1] * dx * dy + M[at + 2] * dy * dy);
       }
       sum += (s === 0 || s === steps ? 0.5 : 1) * Math.sqrt(Math.max(q, 0));
@@ -96,8 +97,8 @@ export class Grid {
       chart(times.map((t) => [u[0] + t * (v[0] - u[0]), u[1] + t * (v[1] - u[1])]));
     }
     // Only nodes at about half the distance are looked through, as `half` of Python's grid.
-    const bound = this._line(u, v, 2 * SIZE), longest = this.longest ??= this.edges.reduce((x, y) => (y < Infinity && y > x ? y : x), 0);
-    const limit = (1 + EXCESS) * bound / 2 + longest;
+    this.longest ??= this.edges.reduce((x, y) => (y < Infinity && y > x ? y : x), 0);
+    const limit = ((1 + EXCESS) * this._line(u, v, 2 * SIZE)) / 2 + this.longest;
     const near = (i) => to[0].distance[i] <= limit && to[1].distance[i] <= limit;
     let left = [...through.keys()].filter((i) => through[i] <= (1 + EXCESS) * shortest && near(i));
     for (let count = 0; count < PATHS && left.length; count++) {
@@ -105,11 +106,14 @@ export class Grid {
       const nodes = [...this._trace(to[0].before, via).reverse(), ...this._trace(to[1].before, via).slice(1)];
       const half = this._trace(to[0].before, via).length - 1;
       const where = [u, ...nodes.map((i) => [FINER * Math.floor(i / N), FINER * (i % N)]), v];
-      const arc = [0, ...nodes.map((i, at) => (at <= half ? to[0].distance[i] : through[via] - to[1].distance[i])), through[via]];
+      const along = (i, at) => (at <= half ? to[0].distance[i] : through[via] - to[1].distance[i]);
+      const arc = [0, ...nodes.map(along), through[via]];
       const path = times.map((t) => interpolated(arc, where, t * through[via]));
       chart(path);
       let size = 0;
-      for (let i = 1; i < path.length; i++) size += Math.hypot(path[i][0] - path[i - 1][0], path[i][1] - path[i - 1][1]);
+      for (let i = 1; i < path.length; i++) {
+        size += Math.hypot(path[i][0] - path[i - 1][0], path[i][1] - path[i - 1][1]);
+      }
       left = left.filter((i) => {
         const x = FINER * Math.floor(i / N), y = FINER * (i % N);
         return path.every((p) => Math.hypot(p[0] - x, p[1] - y) > APART * size);
@@ -124,7 +128,7 @@ export class Grid {
     return nodes;
   }
 
-  /** Shortest distances from u, a point in steps of the table, to all nodes, and the node before each (-1: u itself). */
+  /** Shortest distances from u, a point in steps of the table, to all nodes, and the node before each, -1 for u. */
   _dijkstra(u) {
     const distance = new Float64Array(N * N).fill(Infinity), before = new Int32Array(N * N).fill(-1), heap = new Heap();
     const [cx, cy] = u.map((x) => Math.trunc(x / FINER));

@@ -1,4 +1,4 @@
-// Products of matrices in float64, two numbers at a time: what nearly all of the page's time goes into.
+// Products of matrices, two numbers at a time in float64 and four in float32: what most of the page's time goes into.
 // The machine code is written here by hand, because it is one small function: C = A B^T, row by row.
 
 const PAGE = 65536;
@@ -22,17 +22,18 @@ const section = (id, content) => [id, ...leb(content.length), ...content];
 const text = (word) => [word.length, ...[...word].map((c) => c.charCodeAt(0))];
 
 /** A WebAssembly module that imports memory m.m and exports f(a, b, c, m, n, k): the m x n matrix C at byte c becomes
- * A B^T, A of m x k at byte a, B of n x k at byte b, rows one after the other; m is a multiple of 4, n and k of 2. */
-function machineCode() {
+ * A B^T, A of m x k at byte a, B of n x k at byte b, rows one after the other; m and k are multiples of 4, n of 2. */
+function machineCode(single) {
+  const size = single ? 4 : 8; // bytes of a number
   const [A, B, C, M, N, K, STRIDE, I, J, PA, PB, PC, END] = Array.from({ length: 13 }, (_, i) => i);
-  const [ACC, ROW0, ROW1] = [13, 21, 22]; // eight sums, and two pairs of numbers of B
+  const [ACC, ROW0, ROW1] = [13, 21, 22]; // eight sums, and numbers of two rows of B
   const get = (i) => [0x20, i], set = (i) => [0x21, i], tee = (i) => [0x22, i], int = (v) => [0x41, ...signed(v)];
   const add = [0x6a], multiply = [0x6c], simd = (op) => [0xfd, ...leb(op)];
-  const load = [...simd(0), 3, 0], store = [...simd(11), 3, 0];
-  const lanes = (first, second) => // of two vectors
-    [...simd(13), ...Array.from({ length: 8 }, (_, i) => first * 8 + i),
-      ...Array.from({ length: 8 }, (_, i) => 16 + second * 8 + i)];
-  const VADD = simd(0xf0), VMUL = simd(0xf2);
+  const load = [...simd(0), 3, 0], store = [...simd(single ? 0x5b : 11), 3, 0, ...(single ? [0] : [])]; // two numbers
+  const bytes = (...starts) => // a vector of numbers that start at these bytes of two vectors
+    [...simd(13), ...starts.flatMap((at) => Array.from({ length: 16 / starts.length }, (_, i) => at + i))];
+  const VADD = simd(single ? 0xe4 : 0xf0), VMUL = simd(single ? 0xe6 : 0xf2);
+  const halves = [bytes(0, 16), bytes(8, 24)], quarters = [bytes(0, 8, 0, 8), bytes(4, 12, 4, 12)];
   const grow = (at, by) => [...get(at), ...by, ...add, ...set(at)];
   const loop = (body) => [0x03, 0x40, ...body, 0x0b];
   const again = (at, end) => [...get(at), ...get(end), 0x49, 0x0d, 0]; // while at < end, unsigned
@@ -47,11 +48,15 @@ function machineCode() {
       sums.push(...rowOf(r), ...get(s ? ROW1 : ROW0), ...VMUL, ...get(acc), ...VADD, ...set(acc));
     }
     const pair = [...get(ACC + 2 * r), ...get(ACC + 2 * r + 1)];
-    write.push(...get(PC), ...pair, ...lanes(0, 0), ...pair, ...lanes(1, 1), ...VADD, ...store,
-      ...grow(PC, [...get(N), ...int(8), ...multiply]));
+    write.push(...get(PC), ...pair, ...halves[0], ...pair, ...halves[1], ...VADD);
+    if (single) {
+      const both = [...get(ROW0), ...get(ROW0)];
+      write.push(...set(ROW0), ...both, ...quarters[0], ...both, ...quarters[1], ...VADD);
+    }
+    write.push(...store, ...grow(PC, [...get(N), ...int(size), ...multiply]));
   }
   const body = [
-    ...get(K), ...int(8), ...multiply, ...set(STRIDE), ...int(0), ...set(I),
+    ...get(K), ...int(size), ...multiply, ...set(STRIDE), ...int(0), ...set(I),
     ...loop([
       ...int(0), ...set(J),
       ...loop([
@@ -59,7 +64,7 @@ function machineCode() {
         ...get(A), ...get(I), ...get(STRIDE), ...multiply, ...add, ...tee(PA), ...get(STRIDE), ...add, ...set(END),
         ...get(B), ...get(J), ...get(STRIDE), ...multiply, ...add, ...set(PB),
         ...loop([...inner, ...sums, ...grow(PA, int(16)), ...grow(PB, int(16)), ...again(PA, END)]),
-        ...get(C), ...get(I), ...get(N), ...multiply, ...get(J), ...add, ...int(8), ...multiply, ...add, ...set(PC),
+        ...get(C), ...get(I), ...get(N), ...multiply, ...get(J), ...add, ...int(size), ...multiply, ...add, ...set(PC),
         ...write, ...grow(J, int(2)), ...again(J, N),
       ]),
       ...grow(I, int(4)), ...again(I, M),
@@ -76,34 +81,35 @@ function machineCode() {
   ]);
 }
 
-/** Float64 matrices side by side in one memory, and their products. */
+/** Matrices of `numbers` numbers in all, side by side in one memory, and their products. */
 export class Matrices {
-  constructor(megabytes = 24) {
-    this.memory = new WebAssembly.Memory({ initial: megabytes * (1048576 / PAGE) });
+  constructor(numbers, single) {
+    this.kind = single ? Float32Array : Float64Array;
+    this.memory = new WebAssembly.Memory({ initial: Math.ceil((numbers * this.kind.BYTES_PER_ELEMENT) / PAGE) });
     this.used = 0;
     try {
-      const module = new WebAssembly.Module(machineCode());
+      const module = new WebAssembly.Module(machineCode(single));
       this.f = new WebAssembly.Instance(module, { m: { m: this.memory } }).exports.f;
     } catch {
       this.f = null; // no vectors in this browser: the same sums, one number at a time
     }
   }
 
-  /** A zero matrix of `length` numbers. */
+  /** A zero matrix of `length` numbers, a multiple of 4. */
   make(length) {
-    const array = new Float64Array(this.memory.buffer, this.used, length);
-    this.used += 16 * Math.ceil(length / 2);
+    const array = new this.kind(this.memory.buffer, this.used, length);
+    this.used += array.byteLength;
     return array;
   }
 
-  /** C (m, n) = A (m, k) B (n, k)^T; m is a multiple of 4, n and k are even. */
+  /** C (m, n) = A (m, k) B (n, k)^T; m and k are multiples of 4, n is even. */
   product(A, B, C, m, n, k) {
     if (this.f) this.f(A.byteOffset, B.byteOffset, C.byteOffset, m, n, k);
     else plainProduct(A, B, C, m, n, k);
   }
 }
 
-export function plainProduct(A, B, C, m, n, k) {
+function plainProduct(A, B, C, m, n, k) {
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
       let even = 0, odd = 0;

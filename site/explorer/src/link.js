@@ -21,7 +21,8 @@ export function stateOf(hash, models) {
       model = value;
     } else if (POINTS.includes(key)) {
       const z = value.split(",").map((x) => (x.trim() === "" ? NaN : Number(x)));
-      if (z.length !== 2 || !z.every((x) => Number.isFinite(x) && Math.abs(x) < 1e6)) return fault(`“${part.slice(0, 40)}” is no point`);
+      const good = z.length === 2 && z.every((x) => Number.isFinite(x) && Math.abs(x) < 1e6);
+      if (!good) return fault(`“${part.slice(0, 40)}” is no point`);
       state[key] = z;
     } else if (key in CHOICES) {
       if (!CHOICES[key].includes(value)) return fault(`“${part.slice(0, 40)}” is no choice of this page`);

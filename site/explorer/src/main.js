@@ -18,7 +18,8 @@ export function page(code, index) {
     told.hidden = !message;
   };
   if (typeof Worker === "undefined" || typeof WebAssembly === "undefined" || !Array.prototype.findLastIndex) {
-    return say("This browser has no web workers, no WebAssembly, or an old JavaScript. The explorer needs all three: please use a newer browser.");
+    return say("This browser has no web workers, no WebAssembly, or an old JavaScript. " +
+      "The explorer needs workers, WebAssembly and today's JavaScript: please use a newer browser.");
   }
   const packed = {}, unpacked = {}, arrived = {};
   globalThis.pullbackModel = (name, content) => {
@@ -67,7 +68,8 @@ export function page(code, index) {
     try {
       model = await modelOf(name);
     } catch (error) {
-      say(`The model ${index.models.find((m) => m.name === name).title} cannot be shown: ${error.message}. The other models work.`);
+      const { title } = index.models.find((m) => m.name === name);
+      say(`The model ${title} cannot be shown: ${error.message}. The other models work.`);
       choice.value = current ?? "";
       if (!current && name !== index.default) return show(index.default, null);
       return null;
@@ -95,14 +97,15 @@ export function page(code, index) {
     history.replaceState(null, "", linkOf(current, view.state));
   };
   globalThis.addEventListener("hashchange", read);
-  globalThis.pullbackExplorer = { view, backend, ready: read() };
+  globalThis.pullbackExplorer = { view, backend, modelOf, ready: read() }; // for tests, and for the curious
   return null;
 }
 
 /** The digits that can be picked: labels, and images with values from 0 to 1. */
 function digitsOf({ labels, images }) {
   const bytes = Uint8Array.from(atob(images), (c) => c.charCodeAt(0));
-  return labels.map((label, i) => ({ label, image: Float32Array.from(bytes.subarray(784 * i, 784 * (i + 1)), (v) => v / 255) }));
+  const image = (i) => Float32Array.from(bytes.subarray(784 * i, 784 * (i + 1)), (v) => v / 255);
+  return labels.map((label, i) => ({ label, image: image(i) }));
 }
 
 /** In a worker, work; in a page, be the page. */

@@ -3,7 +3,8 @@
 import { Matrices } from "./kernel.js";
 
 const TOGETHER = 32; // points evaluated at a time
-const even = (n) => n + (n % 2);
+const padded = (n) => 4 * Math.ceil(n / 4);
+const INPUT = padded(2); // numbers of a row that goes in
 
 // For `count` numbers: value, a becomes y = phi(a) in place; bend, phi' and phi''/phi' as functions of y. "arcsine" is
 // h = 2 arcsin sqrt(sigmoid(a)), in which the Fisher-Rao metric of Bernoulli pixels is Euclidean:
@@ -33,33 +34,39 @@ const ACTIVATIONS = {
   },
 };
 
-/** A plain network from R^2. `steps` are those of `PlainNetwork.layer_list`, weights as flat arrays. */
+/** A plain network from R^2. `steps` are those of `PlainNetwork.layer_list`, weights as flat arrays; `single` says
+ * whether it is evaluated in float32. Rows are padded with zeros to multiples of 4. */
 export class Network {
-  constructor(steps, matrices = new Matrices()) {
+  constructor(steps, single = false) {
     this.steps = steps;
-    this.matrices = matrices;
+    this.single = single;
+    this.eps = single ? 1.2e-7 : 2.3e-16;
+    const sizes = steps.filter((step) => !step.activation).map(({ rows, columns }) => [padded(rows), padded(columns)]);
+    const widest = Math.max(INPUT, ...sizes.map(([n]) => n)), scratch = 4 * TOGETHER * widest;
+    this.matrices = new Matrices(2 * scratch + sizes.reduce((sum, [n, k]) => sum + 2 * n * k, 0), single);
+    this.Numbers = this.matrices.kind;
+    this.rows = this.matrices.make(scratch);
+    this.next = this.matrices.make(scratch);
     this.layers = [];
-    let width = 2;
     for (const step of steps) {
       if (step.activation) this.layers.at(-1).act = ACTIVATIONS[step.activation];
-      else {
-        this.layers.push(this._layer(step, width));
-        width = even(step.rows);
-      }
+      else this.layers.push(this._layer(step));
     }
     this.size = steps.filter((step) => !step.activation).at(-1).rows; // numbers of an image
-    this.width = width; // the same, made even: one number more, which is constant
-    const widest = Math.max(2, ...this.layers.map((layer) => layer.n));
-    this.rows = matrices.make(4 * TOGETHER * widest);
-    this.next = matrices.make(4 * TOGETHER * widest);
+    this.width = padded(this.size); // the same with what pads it, which is constant
     this.kept = this.layers.map((layer) => layer.act && {
-      slope: new Float64Array(TOGETHER * layer.n),
-      ratio: new Float64Array(TOGETHER * layer.n),
-      before: new Float64Array(2 * TOGETHER * layer.n),
+      slope: new this.Numbers(TOGETHER * layer.n),
+      ratio: new this.Numbers(TOGETHER * layer.n),
+      before: new this.Numbers(2 * TOGETHER * layer.n),
     });
   }
 
-  /** The network of every stride-th output. */
+  /** The same network in float32. */
+  inSingle() {
+    return new Network(this.steps, true);
+  }
+
+  /** The network of every stride-th output, in float32. */
   thinned(stride) {
     return this._withLast((step) => {
       const rows = Math.ceil(step.rows / stride), columns = step.columns;
@@ -69,7 +76,7 @@ export class Network {
         bias[r] = step.bias[r * stride];
       }
       return { weight, bias, rows, columns };
-    }, (activation) => activation);
+    }, (activation) => activation, true);
   }
 
   /** The network with another last activation. */
@@ -77,18 +84,18 @@ export class Network {
     return this._withLast((step) => step, () => activation);
   }
 
-  _withLast(layer, activation) {
+  _withLast(layer, activation, single = false) {
     const last = this.steps.findLastIndex((step) => !step.activation);
     const steps = this.steps.map((step, i) => {
       if (i === last) return layer(step);
       return i > last ? { activation: activation(step.activation) } : step;
     });
-    return new Network(steps);
+    return new Network(steps, single);
   }
 
-  _layer({ weight, bias, rows, columns }, width) {
-    const n = even(rows), k = width, W = this.matrices.make(n * k), T = this.matrices.make(k * n);
-    const b = new Float64Array(n);
+  _layer({ weight, bias, rows, columns }) {
+    const n = padded(rows), k = padded(columns), W = this.matrices.make(n * k), T = this.matrices.make(k * n);
+    const b = new this.Numbers(n);
     for (let r = 0; r < rows; r++) {
       b[r] = bias[r];
       for (let c = 0; c < columns; c++) T[c * n + r] = W[r * k + c] = weight[r * columns + c];
@@ -100,17 +107,17 @@ export class Network {
    * through all layers. After each activation `between(rows, l, count, slope, ratio)` completes the further blocks.
    * Returns the rows of the last layer. */
   _forward(z, from, m, blocks, fill, between) {
-    const total = m * blocks, padded = 4 * Math.ceil(total / 4);
+    const total = padded(m * blocks);
     let rows = this.rows, next = this.next;
-    rows.fill(0, 0, padded * 2);
+    rows.fill(0, 0, total * INPUT);
     for (let i = 0; i < m; i++) {
-      rows[2 * i] = z[2 * (from + i)];
-      rows[2 * i + 1] = z[2 * (from + i) + 1];
+      rows[INPUT * i] = z[2 * (from + i)];
+      rows[INPUT * i + 1] = z[2 * (from + i) + 1];
     }
     fill?.(rows, m);
     this.layers.forEach((layer, l) => {
       const { W, b, n, k, act } = layer;
-      this.matrices.product(rows, W, next, padded, n, k);
+      this.matrices.product(rows, W, next, total, n, k);
       [rows, next] = [next, rows];
       for (let i = 0, at = 0; i < m; i++) for (let j = 0; j < n; j++) rows[at++] += b[j];
       if (!act) return;
@@ -127,7 +134,7 @@ export class Network {
 
   /** Images (n, width) of the points z (n, 2). */
   value(z) {
-    const n = z.length / 2, out = new Float64Array(n * this.width);
+    const n = z.length / 2, out = new this.Numbers(n * this.width);
     for (let from = 0; from < n; from += TOGETHER) {
       const m = Math.min(TOGETHER, n - from);
       out.set(this._forward(z, from, m, 1).subarray(0, m * this.width), from * this.width);
@@ -141,17 +148,19 @@ export class Network {
     for (let from = 0; from < n; from += TOGETHER) {
       const m = Math.min(TOGETHER, n - from), block = m * this.width;
       const rows = this._forward(z, from, m, 3, axes(1), both);
-      for (let i = 0; i < m; i++) visit(from + i, rows, i * this.width, block + i * this.width, 2 * block + i * this.width);
+      for (let i = 0, at = 0; i < m; i++, at += this.width) visit(from + i, rows, at, block + at, 2 * block + at);
     }
   }
 
   /** Images (n, width) and the speeds (n,) of the images of points z (n, 2) that move with velocities v (n, 2). */
   motion(z, v) {
     const n = z.length / 2, { width } = this;
-    const images = new Float64Array(n * width), speed = new Float64Array(n);
+    const images = new this.Numbers(n * width), speed = new Float64Array(n);
     for (let from = 0; from < n; from += TOGETHER) {
       const m = Math.min(TOGETHER, n - from);
-      const fill = (rows) => rows.set(v.subarray(2 * from, 2 * (from + m)), 2 * m);
+      const fill = (rows) => {
+        for (let i = 0; i < m; i++) rows.set(v.subarray(2 * (from + i), 2 * (from + i) + 2), INPUT * (m + i));
+      };
       const rows = this._forward(z, from, m, 2, fill, times(1));
       images.set(rows.subarray(0, m * width), from * width);
       for (let i = 0; i < m; i++) speed[from + i] = Math.sqrt(dot(rows, (m + i) * width, (m + i) * width, width));
@@ -159,10 +168,10 @@ export class Network {
     return { images, speed };
   }
 
-  /** J^T (n, 2, width), and sum_a w_a D^2 f_a (n, 3) as its entries 11, 12, 22, at the points z (n, 2) for w (n, width). */
+  /** J^T (n, 2, width) and sum_a w_a D^2 f_a (n, 3), its entries 11, 12, 22, at the points z (n, 2); w (n, width). */
   contract(z, w) {
     const n = z.length / 2, { width } = this;
-    const J = new Float64Array(n * 2 * width), second = new Float64Array(n * 3);
+    const J = new this.Numbers(n * 2 * width), second = new Float64Array(n * 3);
     for (let from = 0; from < n; from += TOGETHER) {
       const m = Math.min(TOGETHER, n - from);
       const keep = (r, l, count, slope) => {
@@ -196,7 +205,7 @@ export class Network {
           }
         }
         if (l > 0) {
-          this.matrices.product(weights, T, other, 4 * Math.ceil(m / 4), k, size);
+          this.matrices.product(weights, T, other, padded(m), k, size);
           [weights, other] = [other, weights];
         }
       }
@@ -222,7 +231,7 @@ export class Network {
         }
       };
       const rows = this._forward(z, from, m, 4, axes(2), step), block = m * width;
-      for (let i = 0; i < m; i++) visit(from + i, rows, 2 * block + i * width, 3 * block + i * width, block + i * width);
+      for (let i = 0, p = 0; i < m; i++, p += width) visit(from + i, rows, 2 * block + p, 3 * block + p, block + p);
     }
   }
 }
@@ -236,8 +245,8 @@ const both = times(2);
 /** Fills the two blocks of rows after `first` blocks with the directions of the axes. */
 const axes = (first) => (rows, m) => {
   for (let i = 0; i < m; i++) {
-    rows[2 * (first * m + i)] = 1;
-    rows[2 * ((first + 1) * m + i) + 1] = 1;
+    rows[INPUT * (first * m + i)] = 1;
+    rows[INPUT * ((first + 1) * m + i) + 1] = 1;
   }
 };
 

@@ -3,7 +3,7 @@
 import { dot } from "./network.js";
 
 const SHARES = [1, 0.75, 0.5, 0.25, 0]; // of the second derivatives: 1 is Newton, 0 Gauss-Newton
-const RIDGE = 1e-10, ROUNDING = 4 * 2.3e-16, ARMIJO = 1e-4, TRIALS = 7, JUMP = 1.15, INEXACT = 0.3;
+const RIDGE = 1e-10, ROUNDING = 4, ARMIJO = 1e-4, TRIALS = 7, JUMP = 1.15, INEXACT = 0.3;
 export const RESOLVED = 0.02;
 
 /** The energy of the curve with knots z, its images, and the energy with the segments' middles as further knots. */
@@ -22,8 +22,8 @@ export function energies(network, z) {
   return { z, images, energy: n * energy, refined: 2 * n * refined };
 }
 
-/** Lower the energy of the curve with knots z. Returns its knots, the criterion (the share of the energy that is left to
- * remove; Infinity at what is no minimum), the relative change of the energy when the segments are halved, and the
+/** Lower the energy of the curve with knots z. Returns its knots, the criterion (the share of the energy that is left
+ * to remove; Infinity at what is no minimum), the relative change of the energy when the segments are halved, and the
  * steps taken. */
 export function minimise(network, z, tol, steps, inexact = false) {
   let state = energies(network, z), criterion = Infinity, taken = 0;
@@ -46,7 +46,7 @@ function backtrack(network, state, step, decrement) {
     const z = state.z.slice();
     for (let i = 0; i < step.length; i++) z[i + 2] += scale * step[i];
     const next = energies(network, z);
-    const lower = next.energy <= state.energy * (1 + ROUNDING) - ARMIJO * scale * decrement;
+    const lower = next.energy <= state.energy * (1 + ROUNDING * network.eps) - ARMIJO * scale * decrement;
     if (lower && next.refined <= Math.max(JUMP * next.energy, state.refined)) return next;
   }
   return null;
@@ -56,7 +56,7 @@ function backtrack(network, state, step, decrement) {
  * stored as their entries 11, 12, 22, or 11, 12, 21, 22 off the diagonal. */
 function direction(network, { z, images }) {
   const { width } = network, n = z.length / 2 - 1, m = n - 1;
-  const force = new Float64Array(m * width);
+  const force = new network.Numbers(m * width);
   for (let at = 0; at < force.length; at++) {
     force[at] = 2 * n * (2 * images[at + width] - images[at] - images[at + 2 * width]);
   }

@@ -6,7 +6,7 @@ const NODES = 64, FINEST = 4096, SETTLED = 1e-4;
 
 /** A curve through knots (n + 1, 2) at t = i/n: at(times) gives points, at(times, 1) velocities, as (T, 2). */
 export function spline(knots) {
-  const n = knots.length / 2 - 1, h = 1 / n;
+  const n = knots.length / 2 - 1, h = 1 / n; // of one segment the second derivatives below are zero
   const bend = new Float64Array(2 * (n + 1)); // second derivatives at the knots
   for (const d of [0, 1]) {
     const y = (i) => knots[2 * i + d], right = (i) => (6 / (h * h)) * (y(i - 1) - 2 * y(i) + y(i + 1));
@@ -49,27 +49,27 @@ export function spline(knots) {
 
 export const evenly = (steps) => Float64Array.from({ length: steps + 1 }, (_, i) => i / steps);
 
-/** The knots of the same curve at `segments` steps; those that it has already stay as they are. */
+/** The knots of the same curve at `segments` steps, a multiple of its own; those that it has stay as they are. */
 export function resampled(knots, segments) {
   const n = knots.length / 2 - 1;
   if (segments === n) return knots.slice();
   const out = spline(knots)(evenly(segments));
-  if (segments % n === 0) for (let i = 0; i <= n; i++) for (const d of [0, 1]) out[2 * i * (segments / n) + d] = knots[2 * i + d];
-  out.set(knots.subarray(0, 2));
-  out.set(knots.subarray(2 * n), 2 * segments);
+  for (let i = 0; i <= n; i++) out.set(knots.subarray(2 * i, 2 * i + 2), 2 * i * (segments / n));
   return out;
 }
 
 export function straight(start, end, segments) {
   const out = new Float64Array(2 * (segments + 1));
-  for (let i = 0; i <= segments; i++) for (const d of [0, 1]) out[2 * i + d] = start[d] + (i / segments) * (end[d] - start[d]);
+  for (let i = 0; i <= segments; i++) {
+    for (const d of [0, 1]) out[2 * i + d] = start[d] + (i / segments) * (end[d] - start[d]);
+  }
   return out;
 }
 
 /** The length of the curve with these knots, by Boole's rule on nodes that are doubled until the length settles, and
  * whether it settled. */
 export function measure(network, knots) {
-  const n = knots.length / 2 - 1, curve = n === 1 ? line(knots) : spline(knots);
+  const n = knots.length / 2 - 1, curve = spline(knots);
   let steps = n * Math.max(2, Math.ceil(NODES / n));
   while (steps % 4) steps *= 2;
   let speed = network.motion(curve(evenly(steps)), curve(evenly(steps), 1)).speed;
@@ -85,17 +85,4 @@ export function measure(network, knots) {
     for (let i = 0; i < steps; i++) all[2 * i + 1] = more[i];
     [speed, steps] = [all, 2 * steps];
   }
-}
-
-function line(knots) {
-  return (times, derivative = 0) => {
-    const out = new Float64Array(2 * times.length);
-    for (let i = 0; i < times.length; i++) {
-      for (const d of [0, 1]) {
-        const step = knots[2 + d] - knots[d];
-        out[2 * i + d] = derivative ? step : knots[d] + times[i] * step;
-      }
-    }
-    return out;
-  };
 }

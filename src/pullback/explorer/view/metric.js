@@ -13,12 +13,14 @@ export const QUANTITIES = {
   log_det: {
     label: "log det M",
     title: "how fast the image changes",
+    caption: "Where the map is bright, the image changes fast",
     low: "slowly", high: "fast",
     of: (factor) => { const [s, t] = singularValues(factor); return 2 * (Math.log(s) + Math.log(t)); },
   },
   log_cond: {
     label: "log condition number",
     title: "how uneven the directions are",
+    caption: "Where the map is bright, the image changes much faster one way than the other",
     low: "all alike", high: "one much faster",
     of: (factor) => { const [s, t] = singularValues(factor); return t > 0 ? Math.log(s) - Math.log(t) : Infinity; },
   },

@@ -3,11 +3,11 @@
 // Every eighth colour of matplotlib's maps of these names, which can be told apart with any colour vision and in grey.
 const STOPS = {
   log_det:
-    "440154470d6048186a482374472d7b4537814240863e49893b528b375b8d33638d2f6b8e2c728e297a8e26828e23898e21918c1f988b1fa088" +
-    "22a78528ae8032b67a3fbc734ec36b5ec96270cf5784d44b98d83eaddc30c2df23d8e219ece51bfde725",
+    "440154470d6048186a482374472d7b4537814240863e49893b528b375b8d33638d2f6b8e2c728e297a8e26828e23898e21918c" +
+    "1f988b1fa08822a78528ae8032b67a3fbc734ec36b5ec96270cf5784d44b98d83eaddc30c2df23d8e219ece51bfde725",
   log_cond:
-    "00224e00285b002e6a0533711a386f273e6e32436d3b496c434e6c4b546c535a6d5a5f6e61656f686a716f70737676767d7c788482798c8878" +
-    "938e789b9476a39a74aba072b4a76fbcae6cc4b468cdbb63d5c25edec958e7d150f0d846f9e03afee838",
+    "00224e00285b002e6a0533711a386f273e6e32436d3b496c434e6c4b546c535a6d5a5f6e61656f686a716f70737676767d7c78" +
+    "8482798c8878938e789b9476a39a74aba072b4a76fbcae6cc4b468cdbb63d5c25edec958e7d150f0d846f9e03afee838",
 };
 const RANK_DEFICIENT = [216, 27, 96]; // in neither colour map
 
@@ -41,9 +41,10 @@ export function paintMap(canvas, values, n, [low, high], quantity) {
     const y = (side - row - 0.5) / 4, i = Math.min(Math.floor(y), n - 2), v = y - i;
     for (let column = 0; column < side; column++, out += 4) {
       const x = (column + 0.5) / 4, j = Math.min(Math.floor(x), n - 2), u = x - j, at = i * n + j;
-      const value = (1 - v) * ((1 - u) * values[at] + u * values[at + 1]) + v * ((1 - u) * values[at + n] + u * values[at + n + 1]);
-      const share = (value - low) / (high - low);
-      data.set(Number.isFinite(value) ? table[Math.min(Math.max(Math.round(256 * share), 0), 256)] : RANK_DEFICIENT, out);
+      const below = (1 - u) * values[at] + u * values[at + 1];
+      const above = (1 - u) * values[at + n] + u * values[at + n + 1];
+      const value = (1 - v) * below + v * above, step = Math.round((256 * (value - low)) / (high - low));
+      data.set(Number.isFinite(value) ? table[Math.min(Math.max(step, 0), 256)] : RANK_DEFICIENT, out);
       data[out + 3] = 255;
     }
   }

@@ -6,60 +6,9 @@
 //   fan(metric, z, length)            {points, count, steps}
 // All of them return promises; factors are those of metric.js.
 
+import { HTML } from "./template.js";
 import { ellipse, QUANTITIES, singularValues } from "./metric.js";
 import { colour, limits, paintImages, paintMap, path } from "./paint.js";
-
-const HTML = `
-<div class="pb-bar">
-  <label>Colours show <select data-id="quantity"></select></label>
-  <label data-id="metrics">Lengths count <select data-id="metric"></select></label>
-  <label><input type="checkbox" data-id="fan"> fan of geodesics from the point</label>
-</div>
-<div class="pb-main">
-  <div class="pb-left">
-    <div class="pb-map" data-id="map">
-      <canvas data-id="heat" role="img"></canvas>
-      <svg data-id="svg" preserveAspectRatio="none">
-        <g data-id="rays" class="pb-rays"></g>
-        <path data-id="lineEdge" class="pb-edge pb-dashed"/><path data-id="line" class="pb-line pb-dashed"/>
-        <path data-id="curveEdge" class="pb-edge"/><path data-id="curve" class="pb-line"/>
-        <ellipse data-id="ellipse" class="pb-ellipse"/>
-      </svg>
-      <div class="pb-handle pb-probe" data-id="probe" role="slider" tabindex="0"></div>
-      <div class="pb-handle pb-start" data-id="start" role="slider" tabindex="0"></div>
-      <div class="pb-handle pb-end" data-id="end" role="slider" tabindex="0"></div>
-    </div>
-    <div class="pb-scale"><span data-id="low"></span><canvas data-id="scale" role="img"></canvas><span data-id="high"></span></div>
-    <p class="pb-caption" data-id="mapCaption"></p>
-  </div>
-  <div class="pb-pick" data-id="picker" hidden>
-    <p class="pb-caption">Or pick two handwritten digits: the first is the start, the next the end.</p>
-    <div class="pb-digits" data-id="digits"></div>
-  </div>
-  <div class="pb-right">
-    <figure class="pb-films">
-      <figcaption><b data-id="lineLength"></b> <span class="pb-key pb-key-dashed"></span></figcaption>
-      <canvas data-id="lineFilm" role="img" aria-label="Images at equal steps along the straight line"></canvas>
-      <figcaption><b data-id="curveLength"></b> <span class="pb-key"></span></figcaption>
-      <canvas data-id="curveFilm" role="img" aria-label="Images at equal steps along the geodesic"></canvas>
-    </figure>
-    <p class="pb-caption" data-id="verdict" aria-live="polite"></p>
-    <div class="pb-two">
-      <figure>
-        <svg data-id="speed" class="pb-speed" viewBox="-1 -1 202 82" preserveAspectRatio="none" role="img"
-          aria-label="Speed of the image along the straight line and along the geodesic">
-          <path d="M0 0V80H200" class="pb-axis"/><path data-id="lineSpeed" class="pb-plot pb-dashed"/>
-          <path data-id="curveSpeed" class="pb-plot"/>
-        </svg>
-        <figcaption>How fast the image changes from start to end. The geodesic keeps one pace.</figcaption>
-      </figure>
-      <figure class="pb-point">
-        <canvas data-id="image" role="img" aria-label="The image at the point"></canvas>
-        <figcaption data-id="pointCaption"></figcaption>
-      </figure>
-    </div>
-  </div>
-</div>`;
 
 const NAMES = { start: "Start", end: "End", probe: "Point to look at" };
 
@@ -94,7 +43,7 @@ export class View {
     this.backend = backend;
     this.codes = codes;
     this.el.picker.hidden = !codes.length;
-    this.map = null;
+    this.map = this.found = this.point = null;
     const [[x0, x1], [y0, y1]] = backend.box;
     this.el.map.style.aspectRatio = `${x1 - x0} / ${y1 - y0}`;
     this.el.map.style.setProperty("--ratio", (x1 - x0) / (y1 - y0));
@@ -120,7 +69,7 @@ export class View {
     if (differs("metric")) work.push(this._map());
     else if (differs("quantity")) this._paint();
     if (differs("probe", "metric")) work.push(this._point());
-    if (differs("probe", "metric", "fan")) work.push(this._fan());
+    if (differs("probe", "metric", "fan")) work.push(Promise.resolve(this.found || work[0]).then(() => this._fan()));
     if (tell) this.options.changed?.(state);
     return Promise.all(work);
   }
@@ -138,7 +87,8 @@ export class View {
 
   _position(event) {
     const r = this.el.map.getBoundingClientRect(), [[x0, x1], [y0, y1]] = this.backend.box;
-    return [x0 + ((x1 - x0) * (event.clientX - r.left)) / r.width, y1 - ((y1 - y0) * (event.clientY - r.top)) / r.height];
+    const [right, down] = [(event.clientX - r.left) / r.width, (event.clientY - r.top) / r.height];
+    return [x0 + (x1 - x0) * right, y1 - (y1 - y0) * down];
   }
 
   _place() {
@@ -280,7 +230,7 @@ export class View {
       this._drawRays();
       return null;
     }
-    const length = this.found ? this.found.geodesic.length / 2 : 5;
+    const length = this.found ? this.found.geodesic.length / 2 : 1;
     return this._latest("fan", (b) => b.fan(metric, probe, length), (rays) => {
       this.rays = this.state.fan ? rays : null;
       this._drawRays();
@@ -292,12 +242,12 @@ export class View {
   _paint() {
     if (!this.map) return;
     const { el, map, state } = this, quantity = QUANTITIES[state.quantity];
-    const values = Float64Array.from({ length: map.n * map.n }, (_, i) => quantity.of(map.factors.subarray(3 * i, 3 * i + 3)));
-    const range = limits(values);
+    const values = new Float64Array(map.n ** 2).map((_, i) => quantity.of(map.factors.subarray(3 * i, 3 * i + 3)));
+    const range = limits(values), [low, high] = range.map((v) => v.toFixed(1));
     paintMap(el.heat, values, map.n, range, state.quantity);
     el.heat.setAttribute("aria-label", `Map of the latent space: ${quantity.title}`);
-    el.low.textContent = `${range[0].toFixed(1)} ${quantity.low}`;
-    el.high.textContent = `${quantity.high} ${range[1].toFixed(1)}`;
+    el.low.textContent = `${low} ${quantity.low}`;
+    el.high.textContent = `${quantity.high} ${high}`;
     el.scale.width = 256;
     el.scale.height = 1;
     const context = el.scale.getContext("2d");
@@ -305,10 +255,9 @@ export class View {
       context.fillStyle = `rgb(${colour(state.quantity, i / 255).join()})`;
       context.fillRect(i, 0, 1, 1);
     }
-    el.scale.setAttribute("aria-label", `Colours: ${quantity.label} from ${range.map((v) => v.toFixed(1)).join(" to ")}`);
-    el.mapCaption.textContent = `Each point is an image. ${
-      state.quantity === "log_det" ? "Where the map is bright, the image changes fast" : "Where the map is bright, the image changes much faster one way than the other"
-    } (${quantity.label}). Drag the disc and the square.`;
+    el.scale.setAttribute("aria-label", `Colours: ${quantity.label} from ${low} to ${high}`);
+    el.mapCaption.textContent =
+      `Each point is an image. ${quantity.caption} (${quantity.label}). Drag the disc and the square.`;
   }
 
   _drawCurves() {
@@ -333,7 +282,8 @@ export class View {
     }
     const top = Math.max(...line.speed, ...geodesic.speed) || 1;
     for (const [id, { speed }] of [["line", line], ["curve", geodesic]]) {
-      const points = Float64Array.from({ length: 2 * speed.length }, (_, i) => (i % 2 ? speed[i >> 1] / top : (i >> 1) / (speed.length - 1)));
+      const points = new Float64Array(2 * speed.length);
+      speed.forEach((value, i) => points.set([i / (speed.length - 1), value / top], 2 * i));
       el[`${id}Speed`].setAttribute("d", path(points, ([x, y]) => [200 * x, 80 * (1 - y)]));
     }
   }
@@ -344,10 +294,10 @@ export class View {
     paintImages(el.image, point.image, options.shape, options.range ?? limits(point.image));
     const number = (x) => (x === 0 ? "0" : x >= 0.01 ? x.toFixed(2) : x.toExponential(1));
     el.pointCaption.textContent =
-      `The image at the point (${state.probe.map((v) => v.toFixed(2)).join(", ")}). A small step changes it by ${number(s)} ` +
-      `times its length at most, by ${number(t)} at least (the singular values).`;
+      `The image at the point (${state.probe.map((v) => v.toFixed(2)).join(", ")}). A small step changes it by ` +
+      `${number(s)} times its length at most, by ${number(t)} at least (the singular values).`;
     if (!this.map) return;
-    const [cx, cy] = this._pixels(state.probe), scale = el.map.clientWidth / (this.backend.box[0][1] - this.backend.box[0][0]);
+    const [cx, cy] = this._pixels(state.probe), [x0, x1] = this.backend.box[0], scale = el.map.clientWidth / (x1 - x0);
     const { long, short, angle } = ellipse(point.factor, this._ellipseSize());
     const most = 3 * el.map.clientWidth; // of an axis that the metric does not bound
     el.ellipse.setAttribute("rx", Math.min(long * scale, most));
