@@ -4,6 +4,7 @@ By weak duality any u with slope |grad u|_{M^-1} <= 1 has u(b) - u(a) <= d(a, b)
 u is the distance. With a curve of length L as the upper bound, it is enough that the slope is at most one where curves
 no longer than L lead:
 
+0. Chords. Of an embedded manifold only the points count with |f(z) - f(a)| + |f(z) - f(b)| <= L, on a box about them.
 1. March. Distances u_a and u_b from the two ends by fast marching (`marching`), as splines; again with the slowness
    divided by the slopes found, where these exceed one.
 2. Rescale level by level. phi_a' is one over the largest slope of u_a at that level, so that phi_a(u_a(z)) is at most
@@ -35,7 +36,7 @@ from torch import Tensor
 from ..geometry.derivatives import Generator
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
-from .charts import BEYOND, Axis, Box, Chart, Tube
+from .charts import BEYOND, Axis, Box, Chart, Tube, within_chords
 from .curves import measure
 from .marching import Array
 from .subsolutions import Cells, Distance, Function, Rate, about, candidates, hold, least, most, slope, spread, steepest
@@ -175,8 +176,12 @@ class _Pair:
         if self.length == 0:
             return 0.0, True, 0, 0
         self.upper = (1 + SLACK) * self.length
-        cells, ends = np.ones(first.shape, dtype=bool), first.places(self.knots[[0, -1]])
-        grid, lower, everywhere = self._explore(first, table, cells, ends)
+        box, cells, closed = within_chords(self.manifold, self.knots[[0, -1]], self.upper, first)
+        chart: Chart = box
+        ends = box.places(self.knots[[0, -1]])
+        table = table if chart is first else chart.table(self.manifold, cells)
+        grid, lower, everywhere = self._explore(chart, table, cells, ends)
+        everywhere |= closed
         axis, grids = Axis.along(self.manifold, self.knots), 1
         while self.length > (1 + self.target) * lower and grids < self.grids:
             finer = self._tube(grid, axis) or self._box(grid)
@@ -336,6 +341,6 @@ class _Pair:
             return None
         corners = old.points(np.stack((low, high)))
         box = Box(corners[0], corners[1], (n, m))
-        half = np.stack(np.meshgrid(np.arange(1, 2 * n + 2), np.arange(1, 2 * m + 2), indexing="ij"), -1) / 2
-        kept = grid.keeps(old.places(box.points(half.reshape(-1, 2)))).reshape(half.shape[:2]).astype(float)
+        half = box.half_grid()
+        kept = grid.keeps(old.places(half.reshape(-1, 2))).reshape(half.shape[:2]).astype(float)
         return box, spread(most(kept) > 0.5), box.places(self.knots[[0, -1]])

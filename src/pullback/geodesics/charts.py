@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
 
-from ..geometry.manifolds import Manifold
+from ..geometry.manifolds import Embedded, Manifold
 from .curves import POINTS
 from .marching import Array
-from .subsolutions import Cells, spread
+from .subsolutions import Cells, about, hold, least, spread
 
+SKETCH, SMALLER = 48, 0.5  # steps a side of the grids on which chords are taken, and largest ratio of their boxes
 BEYOND = 0.3  # of the curve's length by which a tube may go beyond its ends
 
 
@@ -84,6 +85,12 @@ class Box(Chart):
     def derivatives(self, p: Array) -> tuple[Array, Array]:
         first, second = np.diag((self.high - self.low) / self.shape)
         return np.broadcast_to(first, p.shape), np.broadcast_to(second, p.shape)
+
+    def half_grid(self) -> Array:
+        """The points (2 n + 1, 2 m + 1, 2) of the half grid."""
+        n, m = self.shape
+        half = np.stack(np.meshgrid(np.arange(1, 2 * n + 2), np.arange(1, 2 * m + 2), indexing="ij"), -1) / 2
+        return self.points(half)
 
     def places(self, z: Array) -> Array:
         """Where the points z (k, 2) are; outside the grid for points outside the box."""
@@ -169,3 +176,39 @@ class Tube(Chart):
         x, y = (self.axis.points(*self.outline(8 * self.shape[0])) - z).T
         turns = np.diff(np.unwrap(np.arctan2(y, x)), append=np.nan)[:-1].sum() / (2 * np.pi)
         return abs(abs(turns) - 1) < 0.1
+
+
+def within_chords(manifold: Manifold, points: Array, upper: float, first: Box) -> tuple[Box, Cells, bool]:
+    """Where the curves between two points (2, 2) stay that are no longer than `upper`, for no curve in an embedded
+    manifold is shorter than its chords: a smaller box than the first, its cells in which they stay, and whether they
+    keep off the sides of the first box. That box itself where the chords are no help."""
+    box, kept, closed = first, np.ones(first.shape, dtype=bool), False
+    while isinstance(manifold, Embedded):
+        sketch = Box(box.low, box.high, (SKETCH, SKETCH))
+        half = sketch.half_grid()
+        total = _chords(manifold, half.reshape(-1, 2), points).reshape(half.shape[:2])
+        ends, found = sketch.places(points), spread(least(total) <= upper)
+        found = about(found, ends[0])
+        if not hold(found, ends).all():
+            break
+        if box is first:
+            closed = not (found[[0, -1]].any() or found[:, [0, -1]].any())
+        index = np.argwhere(found)
+        corners = sketch.points(np.stack((index.min(0) + 0.5, index.max(0) + 1.5)))
+        smaller = Box(corners[0], corners[1], first.shape)
+        if np.prod(smaller.high - smaller.low) > SMALLER * np.prod(box.high - box.low):
+            break
+        places = sketch.places(smaller.half_grid()[1::2, 1::2].reshape(-1, 2))
+        box, kept = smaller, hold(spread(found), places).reshape(first.shape)
+    return box, kept, closed
+
+
+def _chords(manifold: Embedded, z: Array, ends: Array) -> Array:
+    """|f(z) - f(a)| + |f(z) - f(b)| (k,) at the points z (k, 2), with ends a and b (2, 2): no curve from a to b
+    by way of z is shorter."""
+    out = np.empty(len(z))
+    images = manifold.images(torch.from_numpy(ends)).double()
+    for part in range(0, len(z), POINTS):
+        there = manifold.images(torch.from_numpy(z[part : part + POINTS])).double()
+        out[part : part + POINTS] = sum((there - image).norm(dim=1) for image in images).cpu().numpy()
+    return out
