@@ -20,7 +20,7 @@ Done = subprocess.CompletedProcess
 def make(*arguments: str, folder: Path = PROJECT, project: Path = PROJECT, **variables: str) -> Done:
     """Run make on the project from another folder, without what an outer make has set."""
     outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
-    outer |= {"PROFILE", "PULLBACK_BUILD", "PULLBACK_JOBS", "PYTHON"}
+    outer |= {"PROFILE", "WEIGHTS", "PULLBACK_BUILD", "PULLBACK_JOBS", "PYTHON"}
     env = {key: value for key, value in os.environ.items() if key not in outer}
     command = ["make", "--no-print-directory", "-C", str(project), *arguments]
     return subprocess.run(command, cwd=folder, env=env | variables, capture_output=True, text=True)
@@ -139,3 +139,22 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     assert planned("smoke", tmp_path) == []
     (stamps / "04_jacobian_maps.done").unlink()
     assert planned("smoke", tmp_path) == ["04_jacobian_maps", "07_summary"]
+
+
+@pytest.mark.parametrize("weights", ["mine", "", "train published"])
+def test_unknown_weights_are_refused_at_once(weights: str) -> None:
+    done = make("-n", "figures", f"WEIGHTS={weights}")
+    assert done.returncode != 0 and done.stdout == ""
+    assert f"unknown WEIGHTS '{weights}'; valid are: train published" in done.stderr
+
+
+def test_figures_train_unless_published_weights_are_asked_for_and_each_has_marks_of_its_own(tmp_path: Path) -> None:
+    """So a run with published weights never passes for one from raw MNIST."""
+    stamps = tmp_path / "smoke" / "stamps-published"
+    stamps.mkdir(parents=True)
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        (stamps / f"{path.stem}.done").write_text("1.0\n")
+    plan = {weights: make("-n", "figures", "PROFILE=smoke", f"PULLBACK_BUILD={tmp_path}", f"WEIGHTS={weights}").stdout
+            for weights in ("train", "published")}
+    assert "01_train_vae --profile smoke --weights train" in plan["train"]
+    assert "01_train_vae" not in plan["published"]
