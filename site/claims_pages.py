@@ -12,7 +12,9 @@ from pullback.study import plots
 from results import SECTIONS, VERDICTS, Study, number, sections, threshold, with_interval
 
 WIDTH, ROW = 300, 26  # of a part's dots, in pixels
-COLOURS = {name: to_hex(colour) for name, (colour, _) in plots.VERDICTS.items()} | {"depends": "#6a51a3"}
+TEXT = "var(--color-foreground-primary)"  # black in light, white in dark
+COLOURS = {name: to_hex(colour) for name, (colour, _) in plots.VERDICTS.items()}
+COLOURS |= {"supported": TEXT, "depends": f"linear-gradient({TEXT} 50%, {COLOURS['contradicted']} 50%)"}
 
 
 def scorecard(study: Study) -> str:
@@ -69,8 +71,8 @@ data-sections="{"|".join(sections(claim["where"]))}">
 <dt>Measured</dt><dd>{escape(claim["measure"])}</dd>
 <dt>Criterion</dt><dd>{escape(claim["criterion"])}</dd></dl>
 {reason}
-<div class="wide"><table><thead><tr><th>Part</th><th>Must be</th><th>Effect (95 % interval)</th><th>Verdict</th>
-<th>Seeds</th></tr></thead><tbody>{parts}</tbody></table></div>
+<div class="wide" tabindex="0"><table>
+<thead><tr><th>Part</th><th>Must be</th><th>Effect (95 % interval)</th><th>Verdict</th><th>Seeds</th></tr></thead><tbody>{parts}</tbody></table></div>
 <figure><a href="gallery.html#{figure}"><img src="figures/{figure}.png" alt="{escape(sidecar["caption"].rstrip("."))}" \
 loading="lazy" width="{width}" height="{height}"></a>
 <figcaption>{escape(sidecar["caption"])} <a href="gallery.html#{figure}">In the gallery</a> · \

@@ -114,7 +114,7 @@ def _values(value: Any) -> str:
 
 
 def _table(head: str, body: str) -> str:
-    return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
+    return f'<div class="wide" tabindex="0"><table>{head}<tbody>{body}</tbody></table></div>'
 
 
 def _text(value: Any) -> str:

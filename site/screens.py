@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 WIDTHS = (360, 1400)
+COMPUTING = 3000  # milliseconds until the explorer is pictured
 BROWSER = shutil.which("chromium")
 DARK = ("index", "scorecard", "gallery")  # pages that are pictured in dark as well
 
@@ -40,11 +41,13 @@ def look(browser: Browser, path: Path, width: int, scheme: str, picture: Path | 
     page.on("pageerror", lambda error: found.append(f"{name}: {error}"))
     page.on("requestfailed", lambda request: found.append(f"{name}: {request.url} cannot be loaded"))
     page.goto(path.as_uri(), wait_until="load")
-    page.evaluate("window.MathJax?.startup?.promise")
+    page.evaluate("window.MathJax?.startup?.promise.then(() => null)")
     wide = page.evaluate("document.documentElement.scrollWidth")
     if wide > width:
         found.append(f"{name}: the page is {wide} pixels wide")
     if picture is not None:
+        if page.evaluate("'pullbackExplorer' in globalThis"):
+            page.wait_for_timeout(COMPUTING)
         page.screenshot(path=picture, full_page=True)
     page.close()
     return found
