@@ -72,7 +72,8 @@ data-sections="{"|".join(sections(claim["where"]))}">
 <dt>Criterion</dt><dd>{escape(claim["criterion"])}</dd></dl>
 {reason}
 <div class="wide" tabindex="0"><table>
-<thead><tr><th>Part</th><th>Must be</th><th>Effect (95 % interval)</th><th>Verdict</th><th>Seeds</th></tr></thead><tbody>{parts}</tbody></table></div>
+<thead><tr><th>Part</th><th>Must be</th><th>Effect (95 % interval)</th><th>Verdict</th><th>Seeds</th></tr></thead>
+<tbody>{parts}</tbody></table></div>
 <figure><a href="gallery.html#{figure}"><img src="figures/{figure}.png" alt="{escape(sidecar["caption"].rstrip("."))}" \
 loading="lazy" width="{width}" height="{height}"></a>
 <figcaption>{escape(sidecar["caption"])} <a href="gallery.html#{figure}">In the gallery</a> · \
