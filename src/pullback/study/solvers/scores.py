@@ -191,12 +191,12 @@ def performance(table: pd.DataFrame, excess: NDArray[np.float64]) -> pd.DataFram
 
 
 def failures(table: pd.DataFrame, count: int = 3) -> pd.DataFrame:
-    """The worst pair of each of the `count` solvers that solve the fewest: the pair with the largest ratio.
+    """The worst pair of each of the `count` solvers that fail most often: the pair with the largest ratio.
 
     One row a method. The straight line, which solves nothing, and curves of infinite length are left out.
     """
     solvers = table[(table["method"] != "straight") & np.isfinite(table["ratio"])]
-    shares = solvers.groupby("method", sort=False)["solved"].mean().sort_values(kind="stable")
+    shares = solvers.groupby("method", sort=False)["failed"].mean().sort_values(ascending=False, kind="stable")
     rows = [solvers[solvers["method"] == method]["ratio"].idxmax() for method in shares.index[:count]]
     columns = ["method", "model", "pair", "ratio", "converged", "iterations"]
     return solvers.loc[rows, columns].set_index("method")
