@@ -27,7 +27,7 @@ from torch.func import jvp, vjp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .checks import Extent, check_generator
-from .layers import PlainNetwork, axes
+from .layers import axes, plain_network
 from .modules import Generator, in_dtype, weights
 
 with warnings.catch_warnings():  # torch's own first use of forward mode warns of torch's own torch.jit.script
@@ -50,7 +50,7 @@ class Derivatives:
     def __init__(self, f: Generator, dtype: torch.dtype = torch.float64) -> None:
         self.f = in_dtype(f, dtype)
         self.dtype = dtype
-        self.network = PlainNetwork.of(self.f)
+        self.network = plain_network(self.f)
         self.extent: Extent | None = None  # of f, once it is checked
         self._origin = f
         self._weights = tuple(t._version for t in weights(f)) if isinstance(f, nn.Module) else ()

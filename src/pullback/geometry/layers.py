@@ -1,6 +1,7 @@
 """The fast path: plain networks, whose values and derivatives are carried through their layers by hand.
 
-A plain network is an `nn.Sequential` of Linear, BatchNorm1d after a Linear, and the activations of `ACTIVATIONS`.
+A plain network is an `nn.Sequential` of Linear, BatchNorm1d after a Linear, and the activations of `ACTIVATIONS`. Its
+first layer may be a Radial.
 Batch norm in eval mode is an affine map of each feature and is merged into the Linear before it. So the network is a
 list of affine maps and activations. Its k tangents travel with one evaluation, which is as exact as automatic
 differentiation and faster.
@@ -10,12 +11,15 @@ Source: forward accumulation, Griewank & Walther, Evaluating Derivatives, 2nd ed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .elements import Angle, Exponential, InverseRoot, Joined, Radial
 
 
 class Activation(NamedTuple):
@@ -35,6 +39,27 @@ class Affine(NamedTuple):
     bias: Tensor
 
 
+class Bells(NamedTuple):
+    """The map z -> -rate_c |z - c|^2, a first step only (see `Radial`)."""
+
+    centres: Tensor
+    rates: Tensor
+
+    def value(self, z: Tensor) -> Tensor:
+        return -self.rates * (z[:, None] - self.centres).square().sum(-1)
+
+    def along(self, z: Tensor, v: Tensor) -> Tensor:
+        """The derivatives (d, n, K) along v (d, n, k) at z (n, k)."""
+        return -2 * self.rates * ((v * z).sum(-1, keepdim=True) - v @ self.centres.T)
+
+    def bend(self, v: Tensor) -> Tensor:
+        """The second derivative (n, K) along v (n, k), the same at all points."""
+        return -2 * self.rates * v.square().sum(-1, keepdim=True)
+
+
+Step = Affine | Activation | Bells
+
+
 # tanh a = 2 sigmoid(2 a) - 1, because torch's sigmoid is several times faster than its tanh in float64.
 ACTIVATIONS: dict[type[nn.Module], Activation] = {
     nn.Tanh: Activation(
@@ -50,6 +75,14 @@ ACTIVATIONS: dict[type[nn.Module], Activation] = {
         lambda y: torch.rsub(y, 1, alpha=2),
     ),
     nn.ReLU: Activation("relu", torch.relu_, lambda y: (y > 0).to(y), torch.zeros_like),
+    Angle: Activation(
+        "angle",
+        lambda a: a.mul_(0.5).sigmoid_().mul_(2).sub_(1).atan_().mul_(2).add_(math.pi / 2),
+        lambda y: y.sin().div_(2),
+        lambda y: y.cos().div_(2),
+    ),
+    Exponential: Activation("exponential", torch.exp_, lambda y: y.clone(), torch.ones_like),
+    InverseRoot: Activation("inverse root", torch.rsqrt_, lambda y: y**3 / -2, lambda y: y * y * -1.5),
 }
 
 
@@ -59,14 +92,15 @@ class PlainNetwork:
     `steps` are its affine maps and activations, in order of evaluation; they share the weights of the layers.
     """
 
-    def __init__(self, steps: list[Affine | Activation]) -> None:
+    def __init__(self, steps: list[Step]) -> None:
         self.steps = steps
-        self.device = next(step.weight.device for step in steps if isinstance(step, Affine))
+        last = next(step for step in reversed(steps) if isinstance(step, Affine))
+        self.device, self.outputs = last.weight.device, len(last.weight)
 
     @classmethod
     def of(cls, f: object) -> PlainNetwork | None:
         """f as a plain network, or None if it is anything more, such as a module with hooks."""
-        steps: list[Affine | Activation] = []
+        steps: list[Step] = []
         for layer in _flat(f):
             if not isinstance(layer, nn.Module) or not _bare(layer):
                 return None
@@ -75,6 +109,8 @@ class PlainNetwork:
                 steps.append(Affine(layer.weight.detach(), bias.detach()))
             elif type(layer) is nn.BatchNorm1d and steps and isinstance(steps[-1], Affine):
                 steps.append(_merged(steps.pop(), layer))  # type: ignore[arg-type]
+            elif type(layer) is Radial and not steps:
+                steps.append(Bells(layer.centres, layer.rates))
             elif type(layer) in ACTIVATIONS:
                 steps.append(ACTIVATIONS[type(layer)])
             else:
@@ -83,11 +119,11 @@ class PlainNetwork:
 
     def layer_list(self) -> list[dict]:
         """The network as plain lists of numbers, for a reader without torch, such as a browser: a dictionary a step,
-        {"weight": rows, "bias": numbers} or {"activation": name}."""
+        {"weight": rows, "bias": numbers}, {"activation": name} or {"centres": rows, "rates": numbers}."""
         return [
             {"activation": step.name}
             if isinstance(step, Activation)
-            else {"weight": step.weight.tolist(), "bias": step.bias.tolist()}
+            else {name: values.tolist() for name, values in step._asdict().items()}
             for step in self.steps
         ]
 
@@ -100,15 +136,14 @@ class PlainNetwork:
 
     def module(self) -> nn.Sequential:
         """The network as a frozen module in eval mode, which shares its weights."""
-        kinds = {activation.name: kind for kind, activation in ACTIVATIONS.items()}
-        return nn.Sequential(*(_linear(s) if isinstance(s, Affine) else kinds[s.name]() for s in self.steps)).eval()
+        return nn.Sequential(*map(_layer, self.steps)).eval()
 
     @torch.no_grad()
     def value(self, z: Tensor) -> Tensor:
         """f(z) (n, N)."""
         z = z.clone()  # a first activation works in place
         for step in self.steps:
-            z = F.linear(z, step.weight).add_(step.bias) if isinstance(step, Affine) else step.value_(z)
+            z = _applied(step, z)
         return z
 
     def tangents(self, z: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,6 +153,8 @@ class PlainNetwork:
             if isinstance(step, Affine):
                 rows = F.linear(rows, step.weight)
                 rows[0] += step.bias
+            elif isinstance(step, Bells):
+                rows = torch.cat((step.value(rows[0])[None], step.along(rows[0], rows[1:])))
             else:
                 rows[1:] *= step.slope(step.value_(rows[0]))
         return rows[0], rows[1:]
@@ -133,6 +170,8 @@ class PlainNetwork:
             if isinstance(step, Affine):
                 rows = F.linear(rows, step.weight)
                 rows[0] += step.bias
+            elif isinstance(step, Bells):
+                rows = torch.cat((step.value(rows[0])[None], step.bend(v)[None], step.along(rows[0], rows[2:])))
             else:
                 y, along = step.value_(rows[0]), (rows[2:] * v.mT[..., None]).sum(0)
                 slope = step.slope(y)
@@ -155,7 +194,9 @@ class PlainNetwork:
             if isinstance(step, Affine):
                 tangents = F.linear(tangents, step.weight)
                 if i < last - 1:  # what follows is known to be y
-                    value = F.linear(value, step.weight).add_(step.bias)
+                    value = _applied(step, value)
+            elif isinstance(step, Bells):
+                value, tangents = step.value(value), step.along(value, tangents)
             else:
                 value = y if i == last else step.value_(value)
                 slope = step.slope(value)
@@ -165,11 +206,59 @@ class PlainNetwork:
         for step in reversed(self.steps):
             if isinstance(step, Affine):
                 w = w @ step.weight
+            elif isinstance(step, Bells):
+                second.diagonal(dim1=1, dim2=2).sub_(2 * (w @ step.rates)[:, None])
             else:
                 slope, ratio, before = passed.pop()
                 w = slope.mul_(w)
                 second += (before * ratio.mul_(w)).movedim(0, 1) @ before.permute(1, 2, 0)
         return tangents.movedim(0, 1), second
+
+
+class JoinedNetworks:
+    """Several plain networks side by side, their outputs times `factor` (see `Joined`): the methods of one."""
+
+    def __init__(self, parts: list[PlainNetwork], factor: float = 1.0) -> None:
+        self.parts, self.factor, self.device = parts, factor, parts[0].device
+
+    def thinned(self, stride: int) -> JoinedNetworks:
+        return JoinedNetworks([part.thinned(stride) for part in self.parts], self.factor)
+
+    def module(self) -> Joined:
+        return Joined([part.module() for part in self.parts], self.factor)
+
+    def value(self, z: Tensor) -> Tensor:
+        return self._joined([part.value(z) for part in self.parts])
+
+    def tangents(self, z: Tensor, directions: Tensor) -> tuple[Tensor, ...]:
+        return self._all([part.tangents(z, directions) for part in self.parts])
+
+    def second(self, z: Tensor, v: Tensor) -> tuple[Tensor, ...]:
+        return self._all([part.second(z, v) for part in self.parts])
+
+    @torch.no_grad()
+    def contract(self, z: Tensor, y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        if self.factor != 1:
+            y, w = y / self.factor, w * self.factor
+        sizes = [part.outputs for part in self.parts]
+        pieces = zip(self.parts, y.split(sizes, 1), w.split(sizes, 1), strict=True)
+        J, second = zip(*(part.contract(z, *piece) for part, *piece in pieces), strict=True)
+        return self._joined(list(J)), torch.stack(second).sum(0)
+
+    def _joined(self, columns: list[Tensor]) -> Tensor:
+        y = torch.cat(columns, -1)
+        return y if self.factor == 1 else y.mul_(self.factor)
+
+    def _all(self, results: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        return tuple(self._joined(list(column)) for column in zip(*results, strict=True))
+
+
+def plain_network(f: object) -> PlainNetwork | JoinedNetworks | None:
+    """f as a plain network, or as several side by side; None if it is anything more."""
+    if type(f) is not Joined or not _bare(f):
+        return PlainNetwork.of(f)
+    parts = [PlainNetwork.of(part) for part in f.parts]
+    return JoinedNetworks(parts, f.factor) if all(parts) else None  # type: ignore[arg-type]
 
 
 def axes(z: Tensor) -> Tensor:
@@ -186,7 +275,19 @@ def _merged(before: Affine, norm: nn.BatchNorm1d) -> Affine:
     return Affine(slope[:, None] * before.weight, slope * (before.bias - norm.running_mean) + shift)
 
 
-def _linear(step: Affine) -> nn.Linear:
+def _applied(step: Step, value: Tensor) -> Tensor:
+    """The step's value; an activation works in place."""
+    if isinstance(step, Affine):
+        return F.linear(value, step.weight).add_(step.bias)
+    return step.value(value) if isinstance(step, Bells) else step.value_(value)
+
+
+def _layer(step: Step) -> nn.Module:
+    """The step as a frozen layer, which shares its weights."""
+    if isinstance(step, Activation):
+        return next(kind for kind, activation in ACTIVATIONS.items() if activation.name == step.name)()
+    if isinstance(step, Bells):
+        return Radial(*step)
     layer = nn.utils.skip_init(nn.Linear, step.weight.shape[1], step.weight.shape[0])
     layer.weight, layer.bias = (nn.Parameter(state, requires_grad=False) for state in step)
     return layer

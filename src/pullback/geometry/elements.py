@@ -1,0 +1,56 @@
+"""Small modules that the metrics' maps are made of; plain networks (see `layers`) may hold them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class Angle(nn.Module):
+    """2 arcsin sqrt(p) of p = sigmoid(a), from the logit a: pi/2 + 2 arctan tanh(a/4), exact for any a."""
+
+    def forward(self, a: Tensor) -> Tensor:
+        return math.pi / 2 + 2 * (a / 4).tanh().atan()
+
+
+class Exponential(nn.Module):
+    """exp(a)."""
+
+    def forward(self, a: Tensor) -> Tensor:
+        return a.exp()
+
+
+class InverseRoot(nn.Module):
+    """a^(-1/2), for a > 0."""
+
+    def forward(self, a: Tensor) -> Tensor:
+        return a.rsqrt()
+
+
+class Radial(nn.Module):
+    """-rate_c |z - c|^2 (n, K) of points z (n, k), for K centres c (K, k) and rates (K,)."""
+
+    centres: Tensor
+    rates: Tensor
+
+    def __init__(self, centres: Tensor, rates: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("centres", centres)
+        self.register_buffer("rates", rates)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return -self.rates * (z[:, None] - self.centres).square().sum(-1)
+
+
+class Joined(nn.Module):
+    """The outputs of several modules side by side, flattened, times `factor`: (n, N_1 + N_2 + ...)."""
+
+    def __init__(self, parts: list[nn.Module], factor: float = 1.0) -> None:
+        super().__init__()
+        self.parts, self.factor = nn.ModuleList(parts), factor
+
+    def forward(self, z: Tensor) -> Tensor:
+        y = torch.cat([part(z).flatten(1) for part in self.parts], 1)
+        return y if self.factor == 1 else self.factor * y
