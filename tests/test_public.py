@@ -20,7 +20,9 @@ FOLDERS = [folder for folder in (LIBRARY, LIBRARY / "geometry", LIBRARY / "geode
 def test_names() -> None:
     wanted = (
         "geodesic shortest_path exponential logarithm invert jacobian pullback_metric singular_values log_det "
-        "log_cond latent_map explore Explorer Manifold Embedded LatentSpace Curves Geodesics ShortestPaths Trajectories LatentMap"
+        "log_cond latent_map explore Explorer Manifold Embedded LatentSpace Curves Geodesics ShortestPaths "
+        "Trajectories LatentMap ExpectedMetric rbf_deviation rbf_centres EnsembleMetric draws_energy DrawsEnergy "
+        "BernoulliFisherRao GaussianFisherRao GaussianProcessMetric DensityMetric KernelDensity"
     )
     assert sorted(wanted.split()) == sorted(pullback.__all__)
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .derivatives import Derivatives, Generator
+from .elements import Gaussians
 from .inputs import as_points
 from .manifolds import Manifold
 
@@ -31,12 +32,11 @@ class KernelDensity:
         z = as_points(codes, "codes")
         if z.ndim != 2 or not len(z) or not 0 < bandwidth < math.inf:
             raise ValueError(f"codes must be (m, k) and bandwidth positive; got {tuple(z.shape)} and {bandwidth}")
-        self.codes, self.bandwidth = z, bandwidth
-        self._log_scale = -math.log(len(z)) - z.shape[1] * math.log(bandwidth * math.sqrt(2 * math.pi))
+        log_scale = -math.log(len(z)) - z.shape[1] * math.log(bandwidth * math.sqrt(2 * math.pi))
+        self.bells = Gaussians(z, z.new_full((z.shape[1],), bandwidth), log_scale)
 
     def __call__(self, z: Tensor) -> Tensor:
-        apart = (z[:, None] - self.codes).square().sum(-1) / (-2 * self.bandwidth**2)
-        return torch.exp(apart + self._log_scale).sum(1)
+        return self.bells(self.bells.placed(z)).sum(1)
 
 
 class DensityMetric(Manifold):
@@ -70,8 +70,8 @@ class DensityMetric(Manifold):
             )
 
     def together(self, z: Tensor) -> int:
-        codes = getattr(self.density, "codes", None)
-        return max(1, 2**19 // (z.shape[-1] * (1 if codes is None else len(codes)))) if codes is not None else 1024
+        size = len(self.density.bells.centres) if isinstance(self.density, KernelDensity) else 256
+        return max(1, 2**18 // (z.shape[-1] * size))
 
     def _factor(self, z: Tensor) -> Tensor:
         """(alpha p + beta)^(-2/k) (n,), NaN where that has no positive base."""

@@ -44,6 +44,26 @@ class Radial(nn.Module):
         return -self.rates * (z[:, None] - self.centres).square().sum(-1)
 
 
+class Gaussians:
+    """exp(log_scale - |z - c|^2 / 2) of points z (n, k) and centres c (m, k) that `scale` (k,) has divided, (n, m).
+
+    By one product of matrices, about the centres' mean: the squares lose |z|^2 units in their last place, no more.
+    """
+
+    def __init__(self, centres: Tensor, scale: Tensor, log_scale: float) -> None:
+        self.scale, self.origin = scale, centres.mean(0)
+        self.centres = (centres - self.origin) / scale
+        self._constant = log_scale - self.centres.square().sum(1) / 2
+
+    def placed(self, z: Tensor) -> Tensor:
+        """z as the centres are: about their mean, in units of `scale`."""
+        return (z - self.origin) / self.scale
+
+    def __call__(self, placed: Tensor) -> Tensor:
+        own = placed.square().sum(1, keepdim=True) / 2
+        return (torch.addmm(self._constant, placed, self.centres.T) - own).exp()
+
+
 class Joined(nn.Module):
     """The outputs of several modules side by side, flattened, times `factor`: (n, N_1 + N_2 + ...)."""
 

@@ -12,12 +12,14 @@ shortest path avoids it only where the way through the data is shorter still.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .elements import Gaussians
 from .inputs import as_points, as_tensor
 from .manifolds import Manifold
 
@@ -56,10 +58,11 @@ class GaussianProcessMetric(Manifold):
             )
         X = X.flatten(1)
         self.box, self.variance, self.device = box, variance, Z.device
-        self.scale = scale.expand(Z.shape[1])
-        self.codes = Z / self.scale
-        self.pixels = X.shape[1]
-        K = variance * torch.exp(-0.5 * torch.cdist(self.codes, self.codes).square())
+        self.scale, self.pixels = scale.expand(Z.shape[1]), X.shape[1]
+        self.kernel = Gaussians(Z, self.scale, math.log(variance))
+        self.codes = self.kernel.centres
+        apart = torch.cdist(self.codes, self.codes, compute_mode="donot_use_mm_for_euclid_dist")
+        K = variance * torch.exp(-0.5 * apart.square())
         K.diagonal().add_(noise)
         L, failed = torch.linalg.cholesky_ex(K)
         if failed or bool(L.diagonal().square().min() < NOISE * variance):
@@ -80,13 +83,12 @@ class GaussianProcessMetric(Manifold):
         return max(1, 2**20 // (len(self.codes) * z.shape[-1]))
 
     def metric(self, z: Tensor) -> Tensor:
-        apart = self.codes - (z / self.scale)[:, None]  # (n, m, k)
-        kernel = self.variance * torch.exp(-0.5 * apart.square().sum(-1))
-        G = (kernel[..., None] * apart).mT / self.scale[:, None]
+        z = self.kernel.placed(z)
+        G = (self.kernel(z)[..., None] * (self.codes - z[:, None])).mT / self.scale[:, None]
         plateau = torch.diag(self.pixels * self.variance / self.scale**2)
         return plateau + (G @ self.weight) @ G.mT
 
     def speed_squared(self, z: Tensor, v: Tensor) -> Tensor:
-        apart, w = self.codes - (z / self.scale)[:, None], v / self.scale
-        slope = self.variance * torch.exp(-0.5 * apart.square().sum(-1)) * (apart * w[:, None]).sum(-1)
-        return self.pixels * self.variance * w.square().sum(-1) + ((slope @ self.weight) * slope).sum(-1)
+        z, v = self.kernel.placed(z), v / self.scale
+        slope = self.kernel(z) * (v @ self.codes.T - (v * z).sum(1, keepdim=True))
+        return self.pixels * self.variance * v.square().sum(1) + ((slope @ self.weight) * slope).sum(1)

@@ -1,0 +1,45 @@
+"""Every solver on every metric that knows where the data are, by the length of the certified shortest path."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from metrics import NAMES, codes, metrics
+from pullback import geodesic, shortest_path
+from pullback.geodesics import METHODS
+from shared import pairs
+
+SETTINGS = {"graph": {"codes": codes(2, 400)}, "bvp": {"nodes": 8}, "georce": {"segments": 16}}
+BEST: dict[str, torch.Tensor] = {}
+
+
+def shortest(name: str) -> torch.Tensor:
+    if name not in BEST:
+        start, end = pairs(2, -1, 1)
+        found = shortest_path(metrics()[name], start, end, [(-2, 2), (-2, 2)], grid=32, reach=4, segments=32)
+        assert found.certified.all()
+        BEST[name] = found.length
+    return BEST[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_solver_runs_on_every_metric(method: str, name: str) -> None:
+    start, end = pairs(2, -1, 1)
+    found = geodesic(metrics()[name], start, end, method=method, **SETTINGS.get(method, {}))
+    assert found.length.isfinite().all()
+    assert (found.length >= (1 - 1e-3) * shortest(name)).all()
+    if method == "newton":
+        assert found.converged.all()
+        torch.testing.assert_close(found.length, shortest(name), rtol=2e-3, atol=0)
+    assert (found.length[found.converged] <= 1.1 * shortest(name)[found.converged]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("k", [1, 3])
+def test_newton_in_other_dimensions(name: str, k: int) -> None:
+    start, end = pairs(2, -0.7, 0.7, k)
+    found = geodesic(metrics(k)[name], start, end)
+    straight = geodesic(metrics(k)[name], start, end, method="straight")
+    assert found.converged.all() and (found.length <= straight.length * (1 + 1e-4)).all()
