@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,14 @@ from pullback.geometry import (
     rbf_deviation,
 )
 from pullback.geometry.elements import Exponential
+
+ERRORS = 5  # standard errors that a mean of samples may be off
+
+
+def agrees(samples: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Whether the mean of samples (S, ...) is within ERRORS standard errors of what is expected (...)."""
+    error = samples.std(0) / math.sqrt(len(samples))
+    return bool(((samples.mean(0) - expected).abs() <= ERRORS * error + 1e-12).all())
 
 
 def net(seed: int, k: int = 2, pixels: int = 20, last: nn.Module | None = None) -> nn.Sequential:

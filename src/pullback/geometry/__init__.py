@@ -18,8 +18,8 @@ maps.py: `latent_map`, both over a box.
 inversion.py: the latent point whose image is nearest to a given one.
 """
 
-from .derivatives import Derivatives
 from .density import DensityMetric, KernelDensity
+from .derivatives import Derivatives
 from .ensemble import DrawsEnergy, EnsembleMetric, draws_energy
 from .fisher_rao import BernoulliFisherRao, GaussianFisherRao
 from .gaussian_process import GaussianProcessMetric

@@ -23,11 +23,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .derivatives import Derivatives, Generator
+from .derivatives import Generator
 from .elements import Angle
 from .latent import LatentSpace
 from .manifolds import Manifold
-from .modules import in_dtype
 from .stochastic import check_deviation, joined
 
 
