@@ -74,7 +74,7 @@ def test_zeta_decides_whether_the_shortest_path_leaves_the_data() -> None:
     """Codes on half a circle, a flat mean. With a low wall the shortest path cuts across; with a high one it stays."""
     t = torch.linspace(0, math.pi, 24, dtype=torch.float64)
     ring = torch.stack((t.cos(), t.sin()), 1)
-    W, rates = torch.full((1, 24), 25.0, dtype=torch.float64), torch.full((24,), 12.0, dtype=torch.float64)
+    W, rates = torch.full((1, 24), 25.0, dtype=torch.float64), torch.full((24,), 60.0, dtype=torch.float64)
     furthest = []
     for zeta in (10.0, 1e-3):
         sigma = rbf_deviation(ring, rates, W, zeta)

@@ -146,9 +146,8 @@ class GaussianFisherRao(Manifold):
         Gauss-Newton keeps what is left where y_i-1, y_i and y_i+1 are equal.
         """
         n, curves = z.shape[1] - 1, max(1, self.together(z) // z.shape[1])
-        parts = [
-            self._derivatives(*part, n) for part in zip(z.to(self.dtype).split(curves), shared.split(curves), strict=True)
-        ]
+        groups = zip(z.to(self.dtype).split(curves), shared.split(curves), strict=True)
+        parts = [self._derivatives(*group, n) for group in groups]
         return tuple(torch.cat(column).double() for column in zip(*parts, strict=True))
 
     def _derivatives(self, z: Tensor, y: Tensor, n: int) -> tuple[Tensor, ...]:

@@ -51,7 +51,8 @@ class GaussianProcessMetric(Manifold):
                 f"codes must be (m, k), images (m, ...) and lengthscale a number or (k,); got {tuple(Z.shape)}, "
                 f"{tuple(X.shape)} and {tuple(scale.shape)}"
             )
-        if not (bool((scale > 0).all() & scale.isfinite().all()) and 0 < variance < torch.inf and 0 <= noise < torch.inf):
+        good = bool((scale > 0).all() & scale.isfinite().all())
+        if not (good and 0 < variance < torch.inf and 0 <= noise < torch.inf):
             raise ValueError(
                 f"lengthscale and variance must be positive, noise at least 0, all finite; got {scale.tolist()}, "
                 f"{variance} and {noise}"
