@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from pullback.explorer.bundle import bundle
 from pullback.geometry.derivatives import Derivatives
+from pullback.geometry.layers import PlainNetwork
 
 HERE = Path(__file__).parent
 LARGEST = 2**20  # bytes of explorer.html
@@ -101,7 +102,7 @@ def script() -> str:
 def pack(model: Model) -> str:
     """A model as one base64 text: the length of a header, the header in JSON, and arrays at the offsets it names."""
     network = Derivatives(model.generator, torch.float64).network
-    if network is None:
+    if not isinstance(network, PlainNetwork):
         raise ValueError(f"the generator of {model.name} is no plain network (see pullback.geometry.layers)")
     layers = network.layer_list()
     rows = [len(layer["bias"]) for layer in layers if "bias" in layer]
