@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from .derivatives import Generator
 from .elements import Angle
 from .latent import LatentSpace
-from .manifolds import Manifold
+from .manifolds import Manifold, _with_middles
 from .stochastic import check_deviation, joined
 
 
@@ -131,10 +131,11 @@ class GaussianFisherRao(Manifold):
         images = self._images(z)
         return images, (z.shape[1] - 1) * _chords(images).sum(1).double()
 
-    def refined_energy(self, z: Tensor, shared: Tensor) -> Tensor:
-        between = self._images((z[:, 1:] + z[:, :-1]) / 2)
-        halves = torch.stack((shared[:, :-1], between), 2).flatten(1, 2)
-        return 2 * (z.shape[1] - 1) * _chords(torch.cat((halves, shared[:, -1:]), 1)).sum(1).double()
+    def energies(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        n = z.shape[1] - 1
+        images = self._images(_with_middles(z))
+        energy, refined = (m * _chords(y).sum(1).double() for m, y in ((n, images[:, ::2]), (2 * n, images)))
+        return images[:, ::2], energy, refined
 
     def energy_derivatives(self, z: Tensor, shared: Tensor) -> tuple[Tensor, ...]:
         """With y = (mu, sigma), c(y, y') the square of a chord, w_i = n (c_2(y_i-1, y_i) + c_1(y_i, y_i+1)), and
