@@ -13,6 +13,7 @@ checkpoints.py: files of trained models, and what decides their keys. former.py:
 recipes.py: the versions that enter the keys of models and results, and the guard that asks for a new one.
 published.py: models and results that travel with a clone, in weights/. publish.py: writes that folder.
 latent_points.py: the codes, the box and the pairs of test digits of a model. knots.py: curves as they are kept.
+rings.py: one digit rotated through all angles, whose shortest paths are known.
 notebook.py: what every notebook starts from. report.py: what the report prints.
 choices.py: every setting and where it comes from. labels.py: what models and families are called.
 figures.py, provenance.py: figures with their sidecars, and the seals of what a run writes.
