@@ -1,4 +1,4 @@
-"""Every solver on every metric that knows where the data are, by the length of the shortest path that two grids agree on."""
+"""Every solver on every metric that knows where the data are, by the shortest path that two grids agree on."""
 
 from __future__ import annotations
 

@@ -79,7 +79,8 @@ def test_zeta_decides_whether_the_shortest_path_leaves_the_data() -> None:
     for zeta in (10.0, 1e-3):
         sigma = rbf_deviation(ring, rates, W, zeta)
         space = ExpectedMetric(lambda z: z, lambda z, sigma=sigma: sigma(z).expand(-1, 2))
-        found = shortest_path(space, ring[[2]], ring[[21]], [(-1.5, 1.5), (-1, 1.5)], grid=64, reach=4, segments=64, effort=0)
+        settings = {"grid": 64, "reach": 4, "segments": 64, "effort": 0}
+        found = shortest_path(space, ring[[2]], ring[[21]], [(-1.5, 1.5), (-1, 1.5)], **settings)
         assert found.converged.all()
         furthest.append((found.points[0].norm(dim=1) - 1).abs().max().item())
     assert furthest[0] > 0.5 > 0.2 > furthest[1]

@@ -42,7 +42,8 @@ def test_the_true_way_is_judged_true_and_a_false_one_false(digit: rings.Ring) ->
 def test_even_points_are_evenly_spaced() -> None:
     t = torch.linspace(0, 1, 2001, dtype=torch.float64) ** 3
     points = rings.even(rings.on_circle(t)[None], 9)
-    torch.testing.assert_close(points[0], rings.on_circle(torch.linspace(0, 1, 9, dtype=torch.float64)), rtol=0, atol=1e-3)
+    expected = rings.on_circle(torch.linspace(0, 1, 9, dtype=torch.float64))
+    torch.testing.assert_close(points[0], expected, rtol=0, atol=1e-3)
 
 
 def test_every_metric_is_compared(digit: rings.Ring) -> None:
@@ -51,7 +52,8 @@ def test_every_metric_is_compared(digit: rings.Ring) -> None:
     assert all(a.equal(b) for a, b in zip(members[0].parameters(), again.parameters(), strict=True))
     spaces = rings.manifolds(digit, members[0], members)
     assert len(spaces) == 3 + len(rings.ZETAS) + len(rings.FLOORS)
-    some = {name: spaces[name] for name in ("deterministic", "Fisher-Rao", "ensemble", "RBF, zeta 1", "density, floor 0.1")}
+    names = ("deterministic", "Fisher-Rao", "ensemble", "RBF, zeta 1", "density, floor 0.1")
+    some = {name: spaces[name] for name in names}
     found = rings.compare(digit, members[0], some, count=2, grid=32)
     assert list(found) == ["straight line", "circle", *some]
     for judged in found.values():
