@@ -121,7 +121,8 @@ def judge(decoder: nn.Sequential, data: Ring, points: Tensor, start: Tensor, end
     angles start and end (B,)."""
     with torch.no_grad():
         images = decoder(points.float().flatten(0, 1))
-        off, nearest = torch.cdist(images, data.images).min(1)
+        exact = "donot_use_mm_for_euclid_dist"  # by products of matrices, equal images are 0.007 apart
+        off, nearest = torch.cdist(images, data.images, compute_mode=exact).min(1)
     off, shown = (a.unflatten(0, points.shape[:2]) for a in (off, data.angles.double()[nearest]))
     wanted = start[:, None] + torch.linspace(0, 1, points.shape[1], dtype=torch.float64) * (end - start)[:, None]
     turned = torch.remainder(shown - wanted + math.pi, 2 * math.pi) - math.pi
