@@ -90,7 +90,7 @@ def pairs(count: int = 20, seed: int = 0) -> tuple[Tensor, Tensor]:
     random = torch.Generator().manual_seed(seed)
     first, apart = torch.rand(2, count, dtype=torch.float64, generator=random)
     start = 2 * math.pi * first
-    return start, start + torch.lerp(*torch.tensor([NEAREST, FARTHEST]).deg2rad().double(), apart)
+    return start, start + torch.deg2rad(NEAREST + apart * (FARTHEST - NEAREST))
 
 
 def manifolds(data: Ring, decoder: nn.Sequential, members: list[nn.Sequential]) -> dict[str, Manifold]:
