@@ -153,11 +153,17 @@ def test_a_later_recipe_does_not_take_them(folder: Path, monkeypatch: pytest.Mon
 
 
 def test_training_today_gives_the_weights_of_the_first_format(folder: Path) -> None:
-    """The recipe's numerics are what they were. Processors differ in the last bits, whence the tolerance."""
+    """The recipe's numerics are what they were. Processors differ in the last bits, whence the tolerance. A bias before
+    batch norm has no gradient but rounding, of which Adam makes steps of full size: it and the mean that batch norm
+    keeps of it are anything."""
     old, _ = checkpoints.parts(OLD.read_bytes(), "", "")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     today = training.train(VAE, SETTINGS, *data.load("train", sample=True), device="cpu").model.state_dict()
     torch.set_num_threads(threads)
-    for name, value in today.items():
-        torch.testing.assert_close(value, old[name], rtol=1e-4, atol=1e-6)
+    means = {name for name in today if name.endswith("running_mean")}
+    norms = [name.split(".") for name in means]
+    free = means | {f"{part}.{int(at) - 1}.bias" for part, at, _ in norms}
+    assert len(free) == 2 * len(means) < len(today)
+    for name in today.keys() - free:
+        torch.testing.assert_close(today[name], old[name], rtol=1e-4, atol=1e-6)

@@ -16,7 +16,9 @@ from pullback.study.paths import PROJECT
 PACKAGE = PROJECT / "src" / "pullback"
 LIBRARY = sorted(path for path in PACKAGE.rglob("*.py") if "study" not in path.relative_to(PACKAGE).parts)
 OWN = ("torch", "numpy", "scipy")
-EXTRAS = {"show.py": ("matplotlib",), "notebook.py": ("anywidget", "matplotlib")}  # files that extras are for
+EXTRAS = {  # files that extras are for
+    "show.py": ("matplotlib",), "marching.py": ("numba",), "notebook.py": ("anywidget", "matplotlib"),
+}
 DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 # Never imported, but run by a command:
 BY_COMMAND = {"jupyterlab", "jupyter-client", "nbconvert", "ipykernel", "nbval", "pytest-xdist", "ruff", "mypy"}
@@ -109,7 +111,8 @@ def test_everything_declared_is_used_and_everything_used_is_declared() -> None:
     codes = [path.read_text() for path in files]
     full = {name for code in codes for name in imported(code, inside) | named(code)}
     names = {name.partition(".")[0] for name in full}
-    own = {"pullback", *(path.stem for path in files if "pullback" not in path.parts)}
+    outside = [path for path in files if "pullback" not in path.parts]
+    own = {"pullback", *(path.stem for path in outside), *(path.parent.name for path in outside)}
     used = {canonical(name) for name in names - own - sys.stdlib_module_names}
     indirect = {"yaml", "traitlets", "ipython", "dask", "psutil", "pygments"}  # of packages that are declared
     assert declared - BY_COMMAND <= used

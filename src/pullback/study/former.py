@@ -27,6 +27,9 @@ SOURCES = (
     "0f7af3ba1f853a575640bcc063d377bb6b47bb1d9e3d3bd787ca0e44ccd5378a",
 )
 RECIPE = 1  # which they are
+# The fields that a specification and the settings had then.
+SPEC = ("family", "hidden", "activation", "latent_dim", "discriminator_batch_norm", "r1")
+SETTINGS = ("epochs", "batch_size", "learning_rate", "betas", "seed")
 
 
 class _Decided(NamedTuple):
@@ -53,7 +56,11 @@ def carry_over(
     if training.RECIPE != RECIPE:
         return None
     wanted = _Decided(plain(spec), plain(settings), data_hash, "")
-    names = {_name(spec, wanted._replace(source=source)) for source in SOURCES}
+    then = wanted._replace(
+        spec={field: wanted.spec[field] for field in SPEC},
+        settings={field: wanted.settings[field] for field in SETTINGS},
+    )
+    names = {_name(spec, then._replace(source=source)) for source in SOURCES}
     for path in _files(spec):
         remedy = f"{remedy_for(spec)} Or put an undamaged copy of the file in its place."
         try:
