@@ -298,7 +298,7 @@ def test_the_page_is_small_and_asks_for_nothing_from_elsewhere(folder: Path) -> 
 
 
 def test_colours_are_those_of_the_figures(opened: Any) -> None:
-    """Viridis and cividis, interpolated between every eighth colour; the stops and the canvas are each rounded to a step of 255."""
+    """Viridis and cividis, interpolated between every eighth colour; stops and canvas are each rounded to a step."""
     import matplotlib
 
     from pullback import show
