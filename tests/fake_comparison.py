@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import torch
 
 from pullback.geodesics import Geodesics, ShortestPaths
 from pullback.study.solvers.runs import Compared
+from pullback.study.solvers.scores import Bounds
 
 
 def curves(length: list[float], converged: list[bool], seconds: float = 1.0, iterations: int = 5) -> Geodesics:
@@ -35,3 +37,8 @@ def optimum(length: list[float]) -> ShortestPaths:
 def compared(found: dict[str, Geodesics], length: list[float]) -> Compared:
     z = torch.zeros(len(length), 2)
     return Compared(z, z, optimum(length), 1.0, found)
+
+
+def exact(length: list[float]) -> Bounds:
+    """Distances that are known exactly."""
+    return Bounds(np.array(length), np.array(length))

@@ -33,7 +33,8 @@ def _section(notebook: str, sidecars: list[dict[str, Any]]) -> str:
     for s in sidecars:
         name, caption = s["figure"], s["caption"]
         links = f"[PDF](../figures/{name}.pdf), [numbers](../figures/{name}.json)"
-        lines.append(f"\n![{caption.rstrip('.')}](../figures/{name}.png)\n\n**`{name}`** {caption} {links}\n")
+        alternative = s.get("alt", caption).rstrip(".").replace("[", "(").replace("]", ")")
+        lines.append(f"\n![{alternative}](../figures/{name}.png)\n\n**`{name}`** {caption} {links}\n")
     return "".join(lines)
 
 

@@ -194,8 +194,8 @@ def solved(method: str) -> list[float]:
 
 def orders() -> list[float]:
     """Rank correlations of latent distance with geodesic length on the models that work."""
-    printed_gans = {"gan-128-32-tanh", "gan-128-32-sigmoid", "gan-256-64-tanh", "gan-256-64-sigmoid"}
-    return [c["value"] for name, c in figure("latent_distance").items() if name not in printed_gans]
+    collapsed = {"gan-128-32-tanh", "gan-128-32-sigmoid", "gan-256-64-tanh", "gan-256-64-sigmoid"}
+    return [c["value"] for name, c in figure("latent_distance").items() if name not in collapsed]
 
 
 def premise(which: str) -> list[float]:
@@ -215,7 +215,7 @@ def up(value: float, decimals: int = 1) -> float:
 def furthest(end: str, quantity: str) -> float:
     """By how much notebook 4's lowest or highest values of the VAEs differ from the published ones, at most."""
     ours, published = (
-        column("04_jacobian_maps", "cell-19", f"{who}: {end}", "vae*", quantity) for who in ("ours", "published")
+        column("04_jacobian_maps", "cell-19", f"{who}: {end}", "VAE*", quantity) for who in ("ours", "published")
     )
     return max(abs(a - b) for a, b in zip(ours, published, strict=True))
 

@@ -9,6 +9,7 @@ geodesics/: curves between latent points: the solvers, one file each, the shorte
     a velocity to a curve and back.
 explorer/: `explore`, a latent space to play with in a notebook, and what the site's explorer looks like.
 images.py: how a vector of values is shown as an image.
+benchmark.py: pairs whose distances are known, and what somebody's solver scores on them.
 show.py: a map, the curves on it and the film under it; needs matplotlib.
 study/: the companion of Ramirez (2020), "Data Interpolation through Deep Generative Models": data, models, training,
     records, claims and figures. The rest knows nothing of it.

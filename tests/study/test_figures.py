@@ -16,6 +16,7 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 
 matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 from pullback.study import figures  # noqa: E402
@@ -64,7 +65,7 @@ def test_sidecar(tmp_path):
     )
     sidecar = figures.load_sidecar("figure_1", Folder(tmp_path))
     assert set(sidecar) == {
-        "figure", "caption", "notebook", "cell", "profile", "parameters", "seed", "git", "data",
+        "figure", "caption", "alt", "notebook", "cell", "profile", "parameters", "seed", "git", "data",
         "checkpoints", "versions", "device", "threads", "wall_time", "numbers", "files", "sha256",
     }  # fmt: skip
     assert sidecar["figure"] == "figure_1" and sidecar["profile"] == "smoke" and sidecar["cell"] is None
@@ -238,3 +239,14 @@ def test_seals_hold_until_a_file_is_changed_or_exchanged(tmp_path: Path) -> None
         one.write_bytes(first), two.write_bytes(second)
     sidecar.write_text((tmp_path / "two.json").read_text())
     assert figures.broken_seals(tmp_path, "one") == ["png", "pdf", "json"]
+
+
+def test_the_text_in_place_of_a_figure_says_what_its_panels_show() -> None:
+    fig, axes = plt.subplots(1, 2)
+    axes[0].set(title="VAE\n128-32", xlabel="$z_1$", ylabel="$z_2$")
+    axes[1].set(xlabel="epoch", ylabel="loss")
+    told = figures.alternative(fig, "Two panels.")
+    assert told == "Two panels. Panels: VAE 128-32:  z_2  against  z_1 ; loss against epoch."
+    bare, _ = plt.subplots()
+    assert figures.alternative(bare, "A figure.") == "A figure."
+    plt.close("all")

@@ -154,7 +154,7 @@ def test_pairs_are_the_same_test_images_for_every_model(study: Study) -> None:
 
 
 def test_draws_start_anew_at_every_call(study: Study) -> None:
-    assert torch.equal(torch.randn(5, generator=study.generator()), torch.randn(5, generator=study.generator()))
+    assert torch.equal(torch.randn(5, generator=study.random()), torch.randn(5, generator=study.random()))
 
 
 def test_models_of_one_call_share_their_settings(study: Study) -> None:

@@ -20,6 +20,7 @@ import fake_records as records  # noqa: E402
 from pullback.geometry import LatentMap  # noqa: E402
 from pullback.study import plots  # noqa: E402
 from pullback.study.claims.verdicts import evaluate  # noqa: E402
+from pullback.study.labels import COLLAPSED_GAN, R1_GAN, architecture, label
 from pullback.study.records import tables  # noqa: E402
 from pullback.study.records.measurement import RECORDED  # noqa: E402
 from pullback.study.solvers import runs  # noqa: E402
@@ -133,23 +134,31 @@ def test_paths_are_drawn_as_given(ax: Axes) -> None:
     assert np.array_equal(np.array(lines.get_segments()), curves)
 
 
-def test_an_atlas_has_one_scale_which_a_collapsed_model_does_not_stretch() -> None:
-    maps = {f"m{i}": ramp(i + 1) for i in range(8)}
-    maps["m3"].log_det[0, 0] = -np.inf
-    ends = np.array([np.quantile(m.log_det[np.isfinite(m.log_det)], [0.01, 0.99]) for m in maps.values()])
-    maps["m0"].log_det[:] -= 1e6
+def test_an_atlas_has_one_scale_which_clips_collapsed_models_and_no_other() -> None:
+    working = [f"{family}-128-32-{name}" for family in ("vae", "dae") for name in ("tanh", "sigmoid")]
+    working += ["gan-128-32-tanh-nobn-r1", "gan-128-32-tanh-nobn"]
+    maps = {name: ramp(i + 1) for i, name in enumerate([*working, "gan-128-32-tanh", "gan-128-32-sigmoid"])}
+    maps[working[3]].log_det[0, 0] = -np.inf
+    maps["gan-128-32-tanh"].log_det[:] -= 1e6
     fig = plots.atlas(maps, "log_det")
     panels = [ax for ax in fig.axes if ax.get_title()]
-    assert [ax.get_title() for ax in panels] == list(maps)
-    expected = np.quantile(ends[:, 0], 0.5), np.quantile(ends[:, 1], 0.75)
+    assert [ax.get_title().replace("\n", ", ") for ax in panels] == [label(name) for name in maps]
+    ends = [np.quantile(m.log_det[np.isfinite(m.log_det)], [0.01, 0.99]) for n, m in maps.items() if n in working]
+    expected = min(low for low, _ in ends), max(high for _, high in ends)
     assert all(ax.images[0].get_clim() == pytest.approx(expected) for ax in panels)
-    assert np.array_equal(panels[5].images[0].get_array(), maps["m5"].log_det)
+    assert np.array_equal(panels[5].images[0].get_array(), maps[working[5]].log_det)
     plt.close(fig)
+
+
+def test_a_panel_about_curves_holds_them_and_the_box() -> None:
+    curves = np.array([[[0.0, 3.0], [9.0, 3.5]]])
+    (x0, x1), (y0, y1) = plots.about(BOX, curves)
+    assert -1.2 < x0 < -1 and 9 < x1 < 9.2 and 1.9 < y0 < 2 and 4 < y1 < 4.1
 
 
 def test_beyond_frames_each_models_box_in_both_rows() -> None:
     box = ((0.0, 1.0), (2.5, 3.5))
-    fig = plots.beyond({"a": ramp(), "b": ramp(2)}, {"a": box, "b": BOX})
+    fig = plots.beyond({"vae-8-4-tanh": ramp(), "dae-8-4-tanh": ramp(2)}, {"vae-8-4-tanh": box, "dae-8-4-tanh": BOX})
     frames = [
         patch.get_bbox().extents.tolist() for ax in fig.axes for patch in ax.patches if isinstance(patch, Rectangle)
     ]
@@ -176,9 +185,9 @@ def test_condition_ranges_draw_a_bar_and_a_dot_a_model(ax: Axes) -> None:
     assert bars == [[[0.1, 0], [4.0, 0]], [[0.2, 1], [5.0, 1]], [[0.3, 2], [6.0, 2]]]
     *dots, threshold = ax.lines
     assert [(dot.get_xdata().item(), dot.get_ydata().item()) for dot in dots] == [(1, 0), (2, 1), (3, 2)]
-    assert len({dot.get_color() for dot in dots}) == 3
+    assert [dot.get_color() for dot in dots] == [plots.FAMILY_COLOURS[f] for f in ("VAE", COLLAPSED_GAN, R1_GAN)]
     assert threshold.get_xdata()[0] == pytest.approx(np.log(20))
-    assert [label.get_text() for label in ax.get_yticklabels()] == list(table.index)
+    assert [text.get_text() for text in ax.get_yticklabels()] == [label(name) for name in table.index]
 
 
 def test_ratio_boxes_have_the_quartiles_in_order(ax: Axes) -> None:
@@ -295,39 +304,78 @@ def test_too_few_seeds_are_said() -> None:
     assert {t.get_text() for t in ax.texts} == {"3 of 5 seeds"}
 
 
+def test_a_solvers_line_stops_where_there_are_no_pairs(ax: Axes) -> None:
+    shares = pd.DataFrame({"a": [0.0, 0.5, 0.75, 1.0]}, index=[1.0, 1.5, 2.0, 9.0])
+    plots.share_lines(ax, shares)
+    (line,) = ax.lines
+    drawn = line.get_xydata()
+    assert np.isnan(drawn[3]).all() and drawn[[0, 1, 2, 4]].tolist() == [[1, 0], [1.5, 0.5], [2, 0.75], [9, 1]]
+
+
+def test_rows_of_images_are_named_at_their_middle(ax: Axes) -> None:
+    plots.image_grid(ax, np.zeros((4, 784)), 2, rows=("a", "b"))
+    assert [(t.get_text(), t.get_position()[1]) for t in ax.texts] == [("a", 14), ("b", 42)]
+
+
+def test_verdicts_have_no_family_s_colour() -> None:
+    colours = [to_rgba(colour) for colour, _ in plots.VERDICTS.values()]
+    assert not set(colours) & {to_rgba(colour) for colour in plots.FAMILY_COLOURS.values()}
+    assert len(set(colours)) == 3
+
+
 def test_every_seed_is_a_dot_in_its_family_s_colour() -> None:
     table = tables.models(records.sweep(5))
     fig, axes = plt.subplots(1, 2)
     plots.seed_dots(axes, table, ("roughness", "renewed less trained"), log=("roughness",))
     ax = axes[0]
-    assert [label.get_text() for label in ax.get_xticklabels()] == records.NAMES
-    assert [len(line.get_ydata()) for line in ax.lines] == [5] * 16
-    assert ax.lines[0].get_color() == plots.FAMILY_COLOURS["VAE"]
-    assert ax.lines[-1].get_color() == plots.FAMILY_COLOURS["healthy GAN"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == [architecture(name) for name in records.NAMES]
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [len(line.get_ydata()) for line in dots] == [5] * 16
+    assert dots[0].get_color() == plots.FAMILY_COLOURS["VAE"] and dots[-1].get_color() == plots.FAMILY_COLOURS[R1_GAN]
     assert [a.get_yscale() for a in axes] == ["log", "linear"]
-    assert [len(line.get_ydata()) for line in axes[1].lines] == [5] * 8 + [0] * 8  # GANs have no encoder to renew by
+    renewed = [len(line.get_ydata()) for line in axes[1].lines if line.get_marker() == "o"]
+    assert renewed == [5] * 8 + [0] * 8  # GANs have no encoder to renew by
+    assert {text.get_text() for text in fig.legends[0].get_texts()} == {"VAE", "DAE", R1_GAN, COLLAPSED_GAN}
 
 
-def test_the_parts_of_claims_stand_on_one_scale_with_their_seeds_intervals_and_supporting_sides() -> None:
+def test_a_collapsed_gan_beyond_the_others_scale_is_a_triangle_at_its_edge() -> None:
+    table = pd.DataFrame({
+        "family": ["VAE", "VAE", COLLAPSED_GAN, COLLAPSED_GAN], "seed": [0, 1, 0, 1], "x": [0.0, 1.0, 50.0, 0.5],
+        "model": ["vae-128-32-tanh"] * 2 + ["gan-128-32-tanh"] * 2,
+    })  # fmt: skip
+    fig, ax = plt.subplots()
+    plots.seed_dots([ax], table, ["x"])
+    dots, up = ([line for line in ax.lines if line.get_marker() == mark] for mark in "o^")
+    assert [list(line.get_ydata()) for line in dots] == [[0, 1], [0.5]]
+    assert [list(line.get_ydata()) for line in up] == [[], [1.1]]
+
+
+def test_the_parts_of_claims_stand_on_one_scale_a_quantity_with_their_intervals_and_supporting_sides() -> None:
     parts = [
         {"label": label, "side": side, "threshold": 0.2, "effect": 0.5, "verdict": verdict, "interval": (0.4, 0.6),
-         "values": {str(i): 0.5 + 0.1 * (i - 2) for i in range(5)}}
+         "values": {str(i): 0.5 + 0.1 * (i - 2) for i in range(5)}, "quantity": "share"}
         for label, side, verdict in (("a", "above", "supported"), ("b", "below", "contradicted"),
                                      ("c", "within", "contradicted"))
     ]  # fmt: skip
     empty = parts[0] | {"values": {}, "interval": None, "verdict": "0 of 5 seeds"}
-    results = [{"id": "X-1", "statement": "One.", "parts": parts}, {"id": "X-2", "statement": "Two.", "parts": [empty]}]
-    fig, axes = plt.subplots(2, 1)
-    plots.claim_parts(axes, results)
-    assert axes[0].get_xlim() == axes[1].get_xlim()
-    low, high = axes[0].get_xlim()
-    assert low < 0.2 and high > 0.7
-    shaded = [c.get_paths()[0].get_extents() for c in axes[0].collections if c.get_paths()[0].get_extents().height]
+    far = parts[0] | {"label": "d", "quantity": "pixels", "interval": (40.0, 60.0)}
+    results = [{"id": "X-1", "statement": "One.", "parts": [*parts[:1], far, *parts[1:]]},
+               {"id": "X-2", "statement": "Two.", "parts": [empty]}]  # fmt: skip
+    fig = plots.claim_parts(results)
+    share, pixels, other = fig.axes
+    assert [ax.get_xlabel() for ax in fig.axes] == ["share", "pixels", "share"]
+    assert share.get_xlim() == other.get_xlim() != pixels.get_xlim()
+    low, high = share.get_xlim()
+    assert low < 0.2 and 0.7 < high < 1 and pixels.get_xlim()[1] > 60
+    shaded = [c.get_paths()[0].get_extents() for c in share.collections if c.get_paths()[0].get_extents().height]
     assert np.allclose([(box.x0, box.x1) for box in shaded], [(0.2, high), (low, 0.2), (-0.2, 0.2)])
-    assert [len(line.get_xdata()) for line in axes[0].lines] == [5, 5, 5]
-    assert axes[0].lines[1].get_color() == plots.VERDICTS["contradicted"][0]
-    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["a", "b", "c"]
-    assert axes[0].get_title() == "X-1: One" and not len(axes[1].lines[0].get_xdata())
+    assert [len(line.get_xdata()) for line in share.lines] == [5, 5, 5]
+    assert share.lines[1].get_color() == plots.VERDICTS["contradicted"][0]
+    assert [text.get_text() for text in share.get_yticklabels()] == ["a", "b", "c"]
+    assert [ax.get_title() for ax in fig.axes] == ["X-1: One", "", "X-2: Two"] and not len(other.lines[0].get_xdata())
+    with pytest.raises(ValueError, match="X-2 have no quantity"):
+        plots.claim_parts([{**results[1], "parts": [empty | {"quantity": ""}]}])
+
 
 
 def test_sizes_and_sparsity_have_a_line_a_family() -> None:

@@ -6,6 +6,7 @@ solvers/: all solvers on the same pairs, their scores, and the report's premise.
 claims/: the report's statements as data, their effects, verdicts and tables, and `make verify`.
 panels/: the report's ten panels against variants of the choices that it does not print.
 plots/: drawing.
+panels/: the report's ten panels against the choices that it does not print.
 
 data.py: MNIST, verified by hash. profiles.py, parameters.py: the sizes of a run, and what a caller may set.
 training.py: the one training loop. trained_models.py: loaded, carried over, or trained. progress.py: its lines.
@@ -14,7 +15,8 @@ recipes.py: the versions that enter the keys of models and results, and the guar
 published.py: models and results that travel with a clone, in weights/. publish.py: writes that folder.
 latent_points.py: the codes, the box and the pairs of test digits of a model. knots.py: curves as they are kept.
 rings.py: one digit rotated through all angles, whose shortest paths are known.
-notebook.py: what every notebook starts from. report.py: what the report prints. choices.py: what it does not.
+notebook.py: what every notebook starts from. report.py: what the report prints.
+choices.py: every setting and where it comes from. labels.py: what models and families are called.
 figures.py, provenance.py: figures with their sidecars, and the seals of what a run writes.
 sweep.py, cluster.py: five seeds of everything, here or on a Dask cluster. workers.py: processes side by side.
 paths.py, errors.py: where things are, and the errors a user can meet.

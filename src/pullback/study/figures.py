@@ -33,6 +33,7 @@ from .provenance import SEAL, file_seal, seal
 logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of dates, which a reproducible PDF does not have
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)
+PANELS_TOLD = 6  # of a figure's panels, in its alternative text
 DPI = 200  # of the PNG, and of what is rasterised in the PDF
 WRITTEN_BY_A_RUN = ("figures", "notebooks", "results", "weights")  # changes there do not make the tree dirty
 
@@ -64,6 +65,7 @@ def save(
     sidecar = {
         "figure": name,
         "caption": caption,
+        "alt": alternative(fig, caption),
         "notebook": notebook,
         "cell": len(shell.user_ns["In"]) - 1 if shell else None,  # execution_count may be the next cell's
         "profile": profile.name,
@@ -95,6 +97,19 @@ def save(
     except OSError as error:
         raise OSError(f"figure {name} cannot be written into {folder}: {error}") from error
     return folder / f"{name}.png"
+
+
+def alternative(fig: Figure, caption: str) -> str:
+    """A text in place of the figure: its caption, and what the axes of its first panels are."""
+    told = []
+    for ax in fig.axes:
+        named = " against ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
+        title = ax.get_title() or ax.get_title(loc="left")
+        told.append(": ".join(filter(None, (title, named))))
+    told = list(dict.fromkeys(filter(None, told)))
+    more = f"; and {len(told) - PANELS_TOLD} more" if len(told) > PANELS_TOLD else ""
+    panels = f" Panels: {'; '.join(told[:PANELS_TOLD])}{more}." if told else ""
+    return re.sub(r"[$\\\n{}]+", " ", caption + panels)
 
 
 def broken_seals(folder: Path, name: str) -> list[str]:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import matplotlib.pyplot as plt
 import torch
+from IPython import get_ipython
+from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -111,12 +114,12 @@ class Study:
         """End points for geodesics: codes of random test images, the same for every model; inversions for a GAN."""
         if kept := self._published_points(trained):
             return kept.pairs
-        return latent_points.pairs_of(trained, self.images("test")[0], self.profile.pairs, self.generator())
+        return latent_points.pairs_of(trained, self.images("test")[0], self.profile.pairs, self.random())
 
     def _published_points(self, trained: Trained) -> Points | None:
         return published.points(trained, data.data_hash(self.profile.sample), self.profile.pairs, self.seed)
 
-    def generator(self) -> torch.Generator:
+    def random(self) -> torch.Generator:
         """A fresh source of random numbers, the same at every call."""
         return torch.Generator().manual_seed(self.seed)
 
@@ -128,8 +131,10 @@ class Study:
         numbers: Mapping[str, Any],
         models: Iterable[Trained] = (),
     ) -> None:
-        """Save a figure with its sidecar (see `figures.save`); `models` are those that it shows, and its wall time is
-        what passed since the figure before it."""
+        """Save a figure with its sidecar (see `figures.save`) and show it, with a text in its place and its caption.
+
+        `models` are those that it shows, and its wall time is what passed since the figure before it.
+        """
         figures.save(
             fig,
             name,
@@ -142,6 +147,10 @@ class Study:
             checkpoints={m.spec.name: self._identity(m) for m in models},
             wall_time=round(time.perf_counter() - self._started, 2),
         )
+        if get_ipython():
+            display(fig, metadata={"image/png": {"alt": figures.alternative(fig, caption)}})
+            display(Markdown(f"*{caption}*"))
+            plt.close(fig)
         self._started = time.perf_counter()
 
     def _identity(self, trained: Trained) -> dict[str, str]:

@@ -24,7 +24,10 @@ class Profile:
     pairs: int  # geodesics a model
     slow_pairs: int  # of them, those that the slow solvers are given
     codes: int  # of training images, for the solver that needs data
-    reference_grid: int  # steps a side of the grid on which the certified optimum is sought
+    reference_grid: int  # steps a side of the grid on which shortest paths and their lower bounds are sought
+    gan_pairs: int  # geodesics a GAN whose lower bounds are sought: a pair takes up to a minute
+    intervened: int  # geodesics under each intervention on conditioning
+    levels: tuple[float, ...]  # of the interventions
     neighbours: int  # points a model whose nearest neighbours are compared
     points: int  # test digits a model between which the sweep seeks geodesics, all pairs
     sizes: tuple[int, ...]  # training sets of the sweep, besides the whole one
@@ -53,11 +56,13 @@ PROFILES = {
         Profile(
             "paper", sample=False, epochs=100, short_epochs=10, batch_size=1000, grid=45, fine_grid=512,
             gan_samples=10_000, pairs=100, slow_pairs=10, codes=5_000, reference_grid=256,
+            gan_pairs=10, intervened=12, levels=(1.0, 10.0, 100.0, 1_000.0, 10_000.0),
             neighbours=12, resamples=300, points=7, sizes=(250, 1_000, 5_000, 20_000),
         ),
         Profile(
             "smoke", sample=True, epochs=12, short_epochs=4, batch_size=250, grid=45, fine_grid=64,
             gan_samples=1_000, pairs=6, slow_pairs=2, codes=200, reference_grid=64,
+            gan_pairs=2, intervened=3, levels=(1.0, 100.0),
             neighbours=6, resamples=50, points=4, sizes=(250, 1_000),
         ),
     )

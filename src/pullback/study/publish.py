@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from . import checkpoints, data, figures, published, recipes
+from . import checkpoints, data, figures, labels, published, recipes
 from .errors import CheckpointError, DataError
 from .knots import packed
 from .latent_points import FIRST
@@ -110,7 +110,7 @@ def jobs_of_notebooks(study: Study, models: Mapping[str, Trained]) -> list[runs.
     profile = study.profile
     problems = {n: runs.problem(study, m, study.pairs(m)) for n, m in models.items() if m.spec.family != "classifier"}
     compared = runs.jobs_of(problems, profile.slow_pairs, profile.reference_grid)
-    healthy = {name: p for name, p in problems.items() if scores.family(name) != scores.PRINTED_GAN}
+    healthy = {name: p for name, p in problems.items() if scores.family(name) != labels.COLLAPSED_GAN}
     return [*compared.values(), *runs.jobs_between(healthy, profile.neighbours).values()]
 
 

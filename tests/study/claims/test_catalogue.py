@@ -26,9 +26,9 @@ def chosen(record: Record, models: str) -> bool:
     words, _, size = models.partition("@")
     if record.item.images != int(size or 60_000):
         return False
-    healthy = name.endswith("-r1")
-    families = {"healthy": healthy, "working": healthy or not name.startswith("gan"), "printed": name[:3] == "gan" and
-                not healthy, "gan": name[:3] == "gan", "encoder": name[:3] != "gan"}  # fmt: skip
+    r1 = name.endswith("-r1")
+    families = {"r1": r1, "working": r1 or not name.startswith("gan"), "collapsed": name[:3] == "gan" and
+                not r1, "gan": name[:3] == "gan", "encoder": name[:3] != "gan"}  # fmt: skip
     return all(families[word] if word in families else word in name for word in words.split())
 
 
@@ -75,7 +75,7 @@ def missing(method: str, models: str = "working") -> tuple[Plants, Plants]:
 
 FIRST, SECOND = [1.0] * records.PAIRS, [2.0] * records.PAIRS
 NONE_MISSED, HALF, ALL = set(), set(range(10)), set(range(records.PAIRS))
-OTHERS = ("dae", "healthy")
+OTHERS = ("dae", "r1")
 MODELS = [m for m in records.NAMES if not m.startswith("gan") or m.endswith("-r1")]
 TURNS: dict[str, tuple[Plants, Plants]] = {
     "A-1": both(*(missing(m) for m in ("newton", "cubic spline", "fixed point"))),

@@ -13,16 +13,18 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from fake_comparison import compared, curves, optimum
+from fake_comparison import compared, curves, exact, optimum
 from pullback.study.records.schema import Neighbours
 from pullback.study.solvers.premise import (
     along,
     answers,
+    at_equal_length,
     by_quantile,
     correlate,
     correlations,
     distance_correlation,
     neighbours,
+    partial,
     rank_correlations,
     select,
 )
@@ -106,7 +108,7 @@ def planted(fails: Callable) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
         features[model] = pd.DataFrame({"log_cond, highest": cond, "length": rng.uniform(size=40)})
         solver = curves(np.where(fails(cond, rng), 1.5, 1.0).tolist(), [True] * 40)
         found[model] = compared({"straight": curves([2.0] * 40, [False] * 40), "s": solver}, [1.0] * 40)
-    return outcomes(found), features
+    return outcomes(found, dict.fromkeys(found, exact([1.0] * 40))), features
 
 
 @pytest.mark.parametrize(
@@ -129,6 +131,36 @@ def test_the_answer_is_what_was_planted(fails: Callable, holds: bool | None, wor
         assert holds is None or unrelated["low"] < 0.1 and unrelated["high"] > -0.1
 
 
+def test_the_partial_correlation_is_the_textbook_s() -> None:
+    """For one given column: (r_xy - r_xz r_yz) / sqrt((1 - r_xz^2) (1 - r_yz^2)), of Spearman's correlations."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=60)
+    x, y = z + rng.normal(size=60), z + rng.normal(size=60)
+    rows = np.column_stack((x, z, y))
+    r = spearmanr(rows).statistic
+    expected = (r[0, 2] - r[0, 1] * r[1, 2]) / math.sqrt((1 - r[0, 1] ** 2) * (1 - r[1, 2] ** 2))
+    assert partial(rows) == pytest.approx(expected)
+    assert math.isnan(partial(np.column_stack((z, z, y)))) and math.isnan(partial(np.column_stack((x, z, 0 * y))))
+
+
+@pytest.mark.parametrize(("cause", "tells"), [("length", False), ("log_cond, highest", True)])
+def test_at_equal_length_only_a_cause_is_left(cause: str, tells: bool) -> None:
+    """Conditioning rises with length in both cases; failure follows one of the two alone."""
+    rng = np.random.default_rng(0)
+    features, found = {}, {}
+    for model in (f"vae-{i}" for i in range(8)):
+        length = rng.uniform(1, 2, 60)
+        path = pd.DataFrame({"length": length, "log_cond, highest": length + 0.2 * rng.normal(size=60)})
+        fails = path[cause].rank(pct=True) + 0.1 * rng.normal(size=60) > 0.6
+        solver = curves(np.where(fails, 1.5, 1.0).tolist(), [True] * 60)
+        features[model], c = path, compared({"straight": solver}, [1.0] * 60)
+        found[model] = replace(c, end=torch.rand(60, 2, generator=torch.Generator().manual_seed(0)))
+    table = outcomes(found, dict.fromkeys(found, exact([1.0] * 60)))
+    (row,) = at_equal_length(table, features, found, "log_cond, highest", 60, 0).to_dict("records")
+    assert row["low"] < row["value"] < row["high"]
+    assert row["low"] > 0.1 if tells else row["low"] < 0.05 and abs(row["value"]) < 0.1
+
+
 def test_failures_rise_over_the_parts_as_planted() -> None:
     table, features = planted(lambda cond, rng: rng.uniform(size=len(cond)) < cond)
     found = by_quantile(table, features, "log_cond, highest", 4)
@@ -141,7 +173,7 @@ def test_a_length_that_grows_with_latent_distance_correlates_perfectly() -> None
     start, end = torch.zeros(20, 2), torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
     lengths = end.norm(dim=1).double().square()
     c = Compared(start, end, optimum(lengths.tolist()), 1.0, {})
-    assert distance_correlation(c, 50, 0) == pytest.approx((1, 1, 1))
+    assert distance_correlation(c, exact(lengths.tolist()), 50, 0) == pytest.approx((1, 1, 1))
 
 
 def pairwise(z: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from pullback.study.knots import rounded
 from pullback.study.solvers import runs
 from pullback.study.solvers.premise import along
 from pullback.study.solvers.runs import CONTESTANTS, Contestant, Job, Problem, between_all, compare, search_box
-from pullback.study.solvers.scores import outcomes
+from pullback.study.solvers.scores import Bounds, outcomes
 
 BOX = ((-1.0, 1.0), (-1.0, 1.0))
 TWO = (Contestant("straight", "straight"), Contestant("few", "newton", {"segments": 16}, slow=1))
@@ -106,7 +106,8 @@ def test_a_manifold_with_a_metric_only_is_compared_as_a_generator_is(here: Path)
     done = compare({"half-plane": p}, slow_pairs=2, grid=64, contestants=solvers, progress=str)
     truth = torch.arccosh(1 + (start - end).double().square().sum(1) / (2 * start[:, 1] * end[:, 1]).double())
     assert torch.allclose(done["half-plane"].optimum.length, truth, rtol=1e-4)
-    table = outcomes(done).set_index(["method", "pair"])
+    known = {"half-plane": Bounds(truth.numpy(), truth.numpy())}
+    table = outcomes(done, known).set_index(["method", "pair"])
     assert table["solved"].loc[["newton", "georce"]].all() and not table["solved"].loc["straight"].any()
     conditioning = along(p, done["half-plane"].optimum)["log_cond, highest"]
     assert conditioning.to_numpy() == pytest.approx(0, abs=1e-9)  # the metric is conformal

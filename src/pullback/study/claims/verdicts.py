@@ -97,7 +97,7 @@ def _evaluate(claim: Claim, seeds: dict[int, Seed]) -> dict[str, Any]:
                 values[seed] = value
         listed = list(values.values())
         parts.append({
-            "label": part.label, "side": part.side, "threshold": part.threshold,
+            "label": part.label, "quantity": part.quantity, "side": part.side, "threshold": part.threshold,
             "effect": fmean(listed) if listed else None, "interval": interval(listed), "band": band(listed),
             "verdict": judge(part, listed), "values": {str(seed): value for seed, value in values.items()},
         })  # fmt: skip

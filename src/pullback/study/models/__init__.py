@@ -4,7 +4,7 @@ spec.py        ModelSpec: a model's family, widths and activation; it names the 
 catalogue.py   the sixteen models of the study and the classifier, by name
 vae.py         the variational autoencoder
 dae.py         the denoising autoencoder
-gan.py         the generative adversarial network, as printed and healthy
+gan.py         the generative adversarial network, with or without batch norm in D, with or without R1 penalty
 classifier.py  the judge of the digits that a GAN's samples cover
 mlp.py         the multilayer perceptron that all of these are made of
 losses.py      the loss that VAE and DAE share

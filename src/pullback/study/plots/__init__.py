@@ -12,25 +12,35 @@ claims.py: the scorecard, and the parts of a claim.
 from .claims import FURTHEST, VERDICTS, claim_parts, decisiveness, scorecard
 from .images import decoded_grid, image_grid, tiled
 from .maps import (
+    about,
     atlas,
     beyond,
     colour_bar,
     digit_markers,
+    ends,
     latent_heatmap,
     latent_scatter,
     paths,
     report_panels,
 )
 from .seeds import against_size, against_sparsity, condition_ranges, curve_quality, seed_dots, solved_dots
-from .solvers import excess_boxes, intervals, performance_profile, ratio_boxes, share_against_time, share_lines
-from .style import CLASSES, COLUMN, FAMILY_COLOURS, LABELS, MAPS, PAGE, RANK_DEFICIENT, use_style
+from .solvers import (
+    excess_boxes,
+    intervals,
+    performance_profile,
+    ratio_boxes,
+    share_against_time,
+    share_lines,
+    shares_by_level,
+)
+from .style import CLASSES, COLUMN, FAMILY_COLOURS, LABELS, MAPS, PAGE, RANK_DEFICIENT, SMALL, use_style
 from .training import loss_curves, share_table
 
 __all__ = [
-    "CLASSES", "COLUMN", "FAMILY_COLOURS", "FURTHEST", "LABELS", "MAPS", "PAGE", "RANK_DEFICIENT", "VERDICTS",
-    "against_size", "against_sparsity", "atlas", "beyond", "claim_parts", "colour_bar", "condition_ranges",
-    "curve_quality", "decisiveness", "decoded_grid", "digit_markers", "excess_boxes", "image_grid", "intervals",
+    "CLASSES", "COLUMN", "FAMILY_COLOURS", "FURTHEST", "LABELS", "MAPS", "PAGE", "RANK_DEFICIENT", "SMALL", "VERDICTS",
+    "about", "against_size", "against_sparsity", "atlas", "beyond", "claim_parts", "colour_bar", "condition_ranges",
+    "curve_quality", "decisiveness", "decoded_grid", "digit_markers", "ends", "excess_boxes", "image_grid", "intervals",
     "latent_heatmap", "latent_scatter", "loss_curves", "paths", "performance_profile", "ratio_boxes",
-    "report_panels", "scorecard", "seed_dots", "share_against_time", "share_lines", "share_table", "solved_dots",
-    "tiled", "use_style",
+    "report_panels", "scorecard", "seed_dots", "share_against_time", "share_lines", "share_table", "shares_by_level",
+    "solved_dots", "tiled", "use_style",
 ]  # fmt: skip

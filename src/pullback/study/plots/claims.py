@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from .style import CLASSES
+from .style import CLASSES, PAGE, SMALL
 
-VERDICTS = {"supported": (CLASSES[2], "o"), "contradicted": (CLASSES[3], "X"), "undecided": (CLASSES[7], "D")}
+# Black, purple and grey, which no family has.
+VERDICTS = {"supported": ("0.1", "o"), "contradicted": (CLASSES[4], "X"), "undecided": (CLASSES[7], "D")}
 FURTHEST = 100.0  # half-widths of the interval beyond which the scorecard's axis ends
 
 
@@ -38,13 +43,13 @@ def scorecard(ax: Axes, results: Sequence[dict[str, Any]]) -> None:
             size = 34 if p is r["parts"][0] else 12
             ax.scatter(decisiveness(p), row, s=size, color=[colour], marker=shape, lw=0, zorder=3)
         told = r["reason"] if "seeds" in r["reason"] else r["verdict"]
-        ax.text(1.01, row, told, transform=ax.get_yaxis_transform(), va="center", fontsize=6)
+        ax.text(1.01, row, told, transform=ax.get_yaxis_transform(), va="center", fontsize=SMALL)
     ax.axvspan(-1, 1, color="0.92", zorder=0)
     ax.axvline(0, color="black", lw=0.6)
     ax.set_xscale("symlog", linthresh=1, linscale=0.7)
     ax.set_xticks([-100, -10, -1, 0, 1, 10, 100], ["-100", "-10", "-1", "0", "1", "10", "100"])
     ax.set(xlim=(-2 * FURTHEST, 2 * FURTHEST), ylim=(len(results) - 0.5, -0.5))
-    ax.set_yticks(range(len(results)), [f"{r['statement'].rstrip('.')}  {r['id']}" for r in results], fontsize=6)
+    ax.set_yticks(range(len(results)), [f"{r['statement'].rstrip('.')}  {r['id']}" for r in results], fontsize=SMALL)
     ax.set_xlabel("from the threshold, in half-widths\nof the 95 % interval", fontsize=7)
     ax.grid(axis="y", color="0.9", lw=0.5)
     for name, (colour, shape) in VERDICTS.items():
@@ -52,21 +57,50 @@ def scorecard(ax: Axes, results: Sequence[dict[str, Any]]) -> None:
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 
-def claim_parts(axes: Sequence[Axes], results: Sequence[dict[str, Any]]) -> None:
-    """One panel a claim, all on one scale; in it one row a part: a dot a seed and the interval of their mean, in the
-    colour of the part's verdict. A part is supported where the whole interval lies on the shaded side of its row."""
-    parts = [p for r in results for p in r["parts"]]
+def claim_parts(results: Sequence[dict[str, Any]]) -> Figure:
+    """For each claim one panel a quantity of its parts, labelled with it, all panels of a quantity on one scale.
+
+    One row a part: a dot a seed and the interval of their mean, in the colour of the part's verdict. A part is
+    supported where the whole interval lies on the shaded side of its row. Raises ValueError for a part without a
+    quantity.
+    """
+    panels = [(r, quantity, list(parts)) for r in results
+              for quantity, parts in groupby(sorted(r["parts"], key=_first_of(r["parts"])), key=itemgetter("quantity"))]
+    if nameless := [r["id"] for r, quantity, _ in panels if not quantity]:
+        raise ValueError(f"parts of {', '.join(nameless)} have no quantity: name it in claims/catalogue.py")
+    heights = [len(parts) for *_, parts in panels]
+    fig, axes = plt.subplots(len(panels), 1, figsize=(PAGE, 0.16 * sum(heights) + 0.62 * len(panels)),
+                             height_ratios=heights, squeeze=False)
+    ends = {quantity: _ends([p for _, q, parts in panels for p in parts if q == quantity]) for _, quantity, _ in panels}
+    titled: set[str] = set()
+    for ax, (r, quantity, parts) in zip(axes.flat, panels, strict=True):
+        _rows(ax, parts, *ends[quantity])
+        ax.set_xlabel(quantity, fontsize=7)
+        if r["id"] not in titled:
+            ax.set_title(f"{r['id']}: {r['statement'].rstrip('.')}", fontsize=7)
+        titled.add(r["id"])
+    return fig
+
+
+def _first_of(parts: Sequence[dict[str, Any]]) -> Callable[[dict[str, Any]], int]:
+    """A key that sorts parts by quantity, in the order in which quantities first occur."""
+    order = list(dict.fromkeys(p["quantity"] for p in parts))
+    return lambda p: order.index(p["quantity"])
+
+
+def _ends(parts: Sequence[dict[str, Any]]) -> tuple[float, float]:
     numbers = [v for p in parts for v in (*p["values"].values(), p["threshold"], *(p["interval"] or ()))]
     margin = 0.05 * (max(numbers) - min(numbers) or 1)
-    low, high = min(numbers) - margin, max(numbers) + margin
-    for ax, r in zip(axes, results, strict=True):
-        for row, p in enumerate(r["parts"]):
-            colour, values, bound = VERDICTS.get(p["verdict"], ("0.5", ""))[0], p["values"].values(), p["threshold"]
-            shaded = {"above": (bound, high), "below": (low, bound), "within": (-bound, bound)}[p["side"]]
-            ax.fill_betweenx([row - 0.45, row + 0.45], *shaded, color="0.92", lw=0)
-            ax.plot(values, row + np.linspace(-0.25, 0.25, len(values)), "o", ms=2.5, color=colour, alpha=0.7)
-            if p["interval"]:
-                ax.hlines(row, *p["interval"], color=colour, lw=2)
-        ax.set(xlim=(low, high), ylim=(len(r["parts"]) - 0.5, -0.5))
-        ax.set_yticks(range(len(r["parts"])), [p["label"] for p in r["parts"]], fontsize=6)
-        ax.set_title(f"{r['id']}: {r['statement'].rstrip('.')}", fontsize=7)
+    return min(numbers) - margin, max(numbers) + margin
+
+
+def _rows(ax: Axes, parts: Sequence[dict[str, Any]], low: float, high: float) -> None:
+    for row, p in enumerate(parts):
+        colour, values, bound = VERDICTS.get(p["verdict"], ("0.5", ""))[0], p["values"].values(), p["threshold"]
+        shaded = {"above": (bound, high), "below": (low, bound), "within": (-bound, bound)}[p["side"]]
+        ax.fill_betweenx([row - 0.45, row + 0.45], *shaded, color="0.92", lw=0)
+        ax.plot(values, row + np.linspace(-0.25, 0.25, len(values)), "o", ms=2.5, color=colour, alpha=0.7)
+        if p["interval"]:
+            ax.hlines(row, *p["interval"], color=colour, lw=2)
+    ax.set(xlim=(low, high), ylim=(len(parts) - 0.5, -0.5))
+    ax.set_yticks(range(len(parts)), [p["label"] for p in parts], fontsize=SMALL)

@@ -10,6 +10,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
 from ...show import cells
+from .style import SMALL
 
 
 def tiled(images: ArrayLike, columns: int) -> NDArray[np.float64]:
@@ -20,9 +21,11 @@ def tiled(images: ArrayLike, columns: int) -> NDArray[np.float64]:
     return images.reshape(-1, columns, 28, 28).swapaxes(1, 2).reshape(-1, columns * 28)
 
 
-def image_grid(ax: Axes, images: ArrayLike, columns: int) -> AxesImage:
-    """Images (n, 784) as a grid, ink dark on white; without axes."""
+def image_grid(ax: Axes, images: ArrayLike, columns: int, rows: Sequence[str] = ()) -> AxesImage:
+    """Images (n, 784) as a grid, ink dark on white; without axes, `rows` written to the left of its rows."""
     ax.set_axis_off()
+    for row, text in enumerate(rows):
+        ax.text(-6, 28 * row + 14, text, ha="right", va="center", fontsize=SMALL)
     return ax.imshow(tiled(images, columns), cmap="gray_r", vmin=0, vmax=1)
 
 
@@ -30,6 +33,6 @@ def decoded_grid(ax: Axes, images: ArrayLike, box: Sequence[Sequence[float]]) ->
     """Images (n * n, 784) decoded on a grid over a latent box, first row at the bottom, on the box's axes."""
     side = round(len(np.asarray(images)) ** 0.5)
     rows = np.asarray(images).reshape(side, side, -1)[::-1].reshape(side * side, -1)
-    picture = ax.imshow(tiled(rows, side), cmap="gray_r", vmin=0, vmax=1, extent=cells(box, side, side), aspect="auto")
+    picture = ax.imshow(tiled(rows, side), cmap="gray_r", vmin=0, vmax=1, extent=cells(box, side, side), aspect="equal")
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
     return picture

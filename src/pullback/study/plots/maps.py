@@ -14,8 +14,11 @@ from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
 from ... import show
-from ...geometry import LatentMap
-from .style import CLASSES, LABELS, PAGE
+from ...geometry import Box, LatentMap
+from ..labels import COLLAPSED_GAN, family, label
+from .style import CLASSES, LABELS, PAGE, SMALL
+
+latent_heatmap, ends = show.heatmap, show.ends
 
 
 def latent_scatter(ax: Axes, codes: ArrayLike, labels: ArrayLike) -> None:
@@ -41,13 +44,6 @@ def digit_markers(ax: Axes, codes: ArrayLike, labels: ArrayLike, size: float = 1
     ]
 
 
-def latent_heatmap(ax: Axes, m: LatentMap, quantity: str, limits: tuple[float, float] | None = None) -> AxesImage:
-    """`show.heatmap`, filling its axes as the report's figures do."""
-    picture = show.heatmap(ax, m, quantity, limits)
-    ax.set_aspect("auto")
-    return picture
-
-
 def colour_bar(ax: Axes | Sequence[Axes], picture: AxesImage, quantity: str) -> None:
     """A colour bar for a map, labelled with its quantity."""
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
@@ -63,11 +59,11 @@ def report_panels(m: LatentMap) -> tuple[plt.Figure, NDArray[np.object_]]:
 
 
 def _shared_limits(maps: dict[str, LatentMap], quantity: str) -> tuple[float, float]:
-    """One scale for several models on which collapsed ones clip and do not flatten the others: from the median over
-    the models of their 1 % quantiles to the upper quartile of their 99 % quantiles."""
-    values = [getattr(m, quantity) for m in maps.values()]
-    ends = np.array([np.quantile(v[np.isfinite(v)], [0.01, 0.99]) for v in values])
-    return float(np.quantile(ends[:, 0], 0.5)), float(np.quantile(ends[:, 1], 0.75))
+    """One scale for several models: from the lowest 1 % to the highest 99 % quantile of those that have not collapsed.
+    Collapsed ones clip, and do not flatten the others."""
+    values = [getattr(m, quantity) for name, m in maps.items() if family(name) != COLLAPSED_GAN]
+    low, high = np.array([np.quantile(v[np.isfinite(v)], [0.01, 0.99]) for v in values]).T
+    return float(low.min()), float(high.max())
 
 
 def atlas(maps: dict[str, LatentMap], quantity: str) -> plt.Figure:
@@ -78,8 +74,8 @@ def atlas(maps: dict[str, LatentMap], quantity: str) -> plt.Figure:
     for ax, (name, m) in zip(axes.flat, maps.items(), strict=True):
         picture = latent_heatmap(ax, m, quantity, limits)
         ax.set(xlabel="", ylabel="")
-        ax.set_title(name, fontsize=6.5)
-        ax.tick_params(labelsize=5.5)
+        ax.set_title(label(name).replace(", ", "\n"), fontsize=SMALL)
+        ax.tick_params(labelsize=SMALL)
     fig.colorbar(picture, ax=axes, label=LABELS[quantity], extend="both", shrink=0.6, pad=0.01)
     return fig
 
@@ -93,7 +89,7 @@ def beyond(maps: dict[str, LatentMap], boxes: dict[str, Sequence[Sequence[float]
             picture = latent_heatmap(ax, m, quantity, limits)
             (x0, x1), (y0, y1) = boxes[name]
             ax.add_patch(plt.Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec="white", lw=1.2))
-            ax.set_title(name, fontsize=7)
+            ax.set_title(label(name).replace(", ", "\n"), fontsize=SMALL)
         fig.colorbar(picture, ax=row, label=LABELS[quantity], extend="both", pad=0.01)
     return fig
 
@@ -103,3 +99,12 @@ def paths(ax: Axes, curves: ArrayLike, **style: Any) -> LineCollection:
     lines = LineCollection(list(np.asarray(curves)), **{"lw": 1, **style})
     ax.add_collection(lines)
     return lines
+
+
+def about(box: Box, curves: ArrayLike) -> Box:
+    """The least box that holds a box and curves (B, T, 2), two per cent wider."""
+    both = np.concatenate((np.array(box).T, np.asarray(curves).reshape(-1, 2)))
+    low, high = both.min(0), both.max(0)
+    margin = 0.01 * (high - low)
+    (x0, y0), (x1, y1) = (low - margin).tolist(), (high + margin).tolist()
+    return (x0, x1), (y0, y1)

@@ -8,7 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from .style import CLASSES
+from ..labels import label
+from .style import CLASSES, FAMILY_COLOURS
+
+GAP = 3.0
 
 
 def ratio_boxes(ax: Axes, ratios: dict[str, NDArray[np.float64]]) -> None:
@@ -17,7 +20,7 @@ def ratio_boxes(ax: Axes, ratios: dict[str, NDArray[np.float64]]) -> None:
         list(ratios.values()),
         orientation="horizontal",
         whis=(5, 95),
-        tick_labels=list(ratios),
+        tick_labels=[label(name) for name in ratios],
         flierprops={"marker": ".", "ms": 2},
         medianprops={"color": CLASSES[3]},
     )
@@ -53,8 +56,8 @@ def excess_boxes(ax: Axes, records: pd.DataFrame, least: float) -> None:
     quantile. Excesses are drawn as at least `least`, the resolution, and at most 10."""
     excess = (records["ratio"] - 1).clip(least, 10)
     methods, families = records["method"].unique(), records["family"].unique()
-    for i, (colour, family) in enumerate(zip(CLASSES, families, strict=False)):
-        own = records["family"] == family
+    for i, family in enumerate(families):
+        own, colour = records["family"] == family, FAMILY_COLOURS[family]
         boxes = ax.boxplot(
             [excess[own & (records["method"] == method)] for method in methods],
             positions=np.arange(len(methods)) + 0.8 * ((i + 0.5) / len(families) - 0.5),
@@ -71,7 +74,7 @@ def excess_boxes(ax: Axes, records: pd.DataFrame, least: float) -> None:
         plt.setp(boxes["whiskers"] + boxes["caps"], lw=0.6)
     ax.set(xscale="log", xlabel="length above the optimum, relative", ylim=(len(methods) - 0.5, -0.5))
     ax.set_yticks(np.arange(len(methods)), methods)
-    ax.legend()
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
 
 
 def intervals(ax: Axes, groups: dict[str, pd.DataFrame]) -> None:
@@ -83,14 +86,39 @@ def intervals(ax: Axes, groups: dict[str, pd.DataFrame]) -> None:
         ax.hlines(y, group["low"], group["high"], color=colour, lw=1.5)
         ax.plot(group["value"], y, "o", ms=3, color=colour, label=name)
     ax.axvline(0, color="black", lw=0.8, ls=":")
-    ax.set_yticks(np.arange(len(rows)), rows)
+    ax.set_yticks(np.arange(len(rows)), [label(row) for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlabel("rank correlation")
 
 
 def share_lines(ax: Axes, shares: pd.DataFrame) -> None:
-    """One line a column: a share against the index, in the colours and dashes of `performance_profile`."""
+    """One mark a row and a line between neighbours, for each column: a share against the index, in the colours and
+    dashes of `performance_profile`. No line crosses a range without rows, more than GAP times the usual step."""
+    steps = np.diff(shares.index)
+    empty = np.flatnonzero(steps > GAP * np.median(steps)) + 1 if len(steps) > 1 else np.array([], int)
+    x = np.insert(np.asarray(shares.index, float), empty, np.nan)
     for i, (method, column) in enumerate(shares.items()):
         colour, dashes, mark = _look(i)
-        ax.plot(shares.index, column, mark + dashes, ms=2.5, lw=1, color=colour, label=method)
+        ax.plot(x, np.insert(column.to_numpy(float), empty, np.nan), mark + dashes, ms=2.5, lw=1, color=colour,
+                label=method)
     ax.set(ylabel="share of pairs not solved", ylim=(-0.02, 1.02))
+
+
+def shares_by_level(axes: NDArray[np.object_], failed: pd.DataFrame) -> None:
+    """The share of pairs that are not shown to fail, one line a method, against the level of an intervention.
+
+    axes: one row a subject, one column a kind of intervention. failed: shares, with index subject, kind and method and
+    one column a level. Lines are moved a little along the axis, so that equal ones are all seen.
+    """
+    subjects, kinds, methods = (failed.index.unique(level) for level in ("subject", "kind", "method"))
+    for row, subject in zip(axes, subjects, strict=True):
+        for ax, kind in zip(row, kinds, strict=True):
+            for i, method in enumerate(methods):
+                colour, dashes, mark = _look(i)
+                place = failed.columns.to_numpy(float) * 1.06 ** (i - len(methods) / 2)
+                share = 1 - failed.loc[subject, kind, method]
+                ax.plot(place, share, mark + dashes, ms=2.5, lw=1, color=colour, label=method)
+            ax.set(xscale="log", ylim=(-0.04, 1.04), title=f"{subject}: {kind}")
+        row[0].set_ylabel("share of pairs not failed")
+    for ax in axes[-1]:
+        ax.set_xlabel("c")

@@ -41,8 +41,8 @@ def whole(profile: Profile) -> int:
 
 
 def items(profile: Profile, seeds: int = SEEDS) -> list[Item]:
-    """All models with every seed, then VAE and DAE on smaller training sets; printed GANs, which matter least, last."""
-    printed = [spec for spec in REPORT if spec.family == "gan"]
+    """All models with every seed, then VAE and DAE on smaller training sets; collapsed GANs last."""
+    collapsed = [spec for spec in REPORT if spec.family == "gan"]
     encoders = [spec for spec in REPORT if spec.family != "gan"]
 
     def ordinary(specs: Iterable[ModelSpec]) -> list[Item]:
@@ -50,4 +50,4 @@ def items(profile: Profile, seeds: int = SEEDS) -> list[Item]:
         return [Item(name, seed, whole(profile)) for seed in range(seeds) for name in names]
 
     sized = [Item(name, seed, size) for seed in range(seeds) for size in profile.sizes for name in SIZED]
-    return [*ordinary(encoders), *ordinary(HEALTHY_GANS), *sized, *ordinary(printed)]
+    return [*ordinary(encoders), *ordinary(HEALTHY_GANS), *sized, *ordinary(collapsed)]

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..claims.verdicts import interval
+from ..labels import COLLAPSED_GAN, family
 from ..models.catalogue import STUDY
 from ..solvers.premise import rank_correlations
-from ..solvers.scores import PRINTED_GAN, family
 from .schema import Numbers, PairNumbers, Record
 
 Records = Sequence[Record]
@@ -23,9 +23,7 @@ CONDITIONING = ("log_cond, median", "log_cond, 95 %", "log_cond, highest", "shar
 MAGNITUDE = ("log_det, median", "log_det, highest", "log_det, range", "log_det, 5 to 95 %", "rise at the origin",
              "fall beyond the box")
 PACKING = ("share of gaps", "norm of digits' points")
-RATIOS = (  # positive, and best compared by their ratios
-    "log_cond, median", "log_cond, 95 %", "log_cond, highest", "roughness", "log_det, range", "log_det, 5 to 95 %",
-)
+RATIOS = ("roughness",)  # positive, no logarithm, and best compared by its ratios
 _WHO = ("family", "model", "seed")
 _MAP = (*CONDITIONING, *MAGNITUDE, *PACKING, "held-out")
 _AWAY = ("log_det", "log_cond", "image_distance")
@@ -81,7 +79,7 @@ def sizes(records: Records) -> pd.DataFrame:
     """One row a training: the models that were trained on several numbers of images, with those numbers."""
     varied = {r.item.model for r in records if r.whole} & {r.item.model for r in records if not r.whole}
     rows = [_who(r) | {"images": r.item.images} | _map(r.numbers) for r in records if r.item.model in varied]
-    return _table(rows, ("images", *_MAP)).sort_values("images", kind="stable")
+    return _table(rows, ("images", *_MAP)).astype({"images": int}).sort_values("images", kind="stable")
 
 
 def away(records: Records) -> pd.DataFrame:
@@ -165,7 +163,7 @@ def at_equal_distance(records: Records) -> pd.Series:
     """
     rows = []
     for r, pairs in _measured(records):
-        if family(r.item.model) == PRINTED_GAN or pairs.scored.sum() < FEWEST_PAIRS:
+        if family(r.item.model) == COLLAPSED_GAN or pairs.scored.sum() < FEWEST_PAIRS:
             continue
         outcomes: dict[str, ArrayLike] = {"iterations of newton": pairs.methods["newton"].iterations}
         outcomes |= {f"not solved by {m}": ~pairs.solved(m) for m in ("newton", "cubic spline", "fixed point")}

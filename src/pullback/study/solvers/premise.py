@@ -21,7 +21,7 @@ from ...geodesics.curves import interpolate
 from ...geometry import as_manifold, log_cond, log_det, singular_values
 from ..records.schema import Neighbours
 from .runs import Compared, Problem
-from .scores import TOLD_APART, scored_pairs
+from .scores import TOLD_APART, Bounds
 
 FEWEST_TOLD = 10  # pairs that fail, and pairs that do not, below which nothing is said of what predicts failure
 FEWEST_RANKED = 3  # rows below which no rank correlation is taken
@@ -108,13 +108,13 @@ def correlate(blocks: Sequence[NDArray], resamples: int, seed: int) -> tuple[lis
 def correlations(table: pd.DataFrame, features: Mapping[str, pd.DataFrame], resamples: int, seed: int) -> pd.DataFrame:
     """Rank correlations of every feature of the shortest path (`along`, by model) with every method's outcome.
 
-    Outcomes: a pair is not solved; the solver says not converged; the excess of the length. One row a method, outcome
-    and feature, over all pairs and within models.
+    Outcomes: a pair is not solved for certain; the solver says not converged; the excess of the length. One row a
+    method, outcome and feature, over all pairs and within models.
     """
     rows = []
     for method, group in table.groupby("method", sort=False):
         outcomes = {
-            "not solved": ~group["solved"],
+            "not solved": group["failed"],
             "not converged": ~group["converged"],
             "excess": (group["ratio"] - 1).clip(lower=TOLD_APART),
         }
@@ -145,7 +145,7 @@ def answers(
     """
     told = {}
     for method, group in table.groupby("method", sort=False):
-        failed = int((~group[outcome.removeprefix("not ")]).sum())
+        failed = int((group["failed"] if outcome == "not solved" else ~group["converged"]).sum())
         if min(failed, len(group) - failed) < FEWEST_TOLD:
             told[str(method)] = Answer(None, f"cannot be told: {failed} of {len(group)} pairs {outcome}")
             continue
@@ -177,22 +177,73 @@ def _interval(row: pd.Series) -> str:
 def by_quantile(
     table: pd.DataFrame, features: Mapping[str, pd.DataFrame], feature: str, parts: int = 5
 ) -> pd.DataFrame:
-    """Share of pairs not solved, by method, along a feature.
+    """Share of pairs not solved for certain, by method, along a feature.
 
     The pairs are put in order of the feature and cut into `parts` equal parts; the index is each part's median.
     """
     values = pd.concat(features, names=["model", "pair"])[feature].rename("feature")
     joined = table.join(values, on=["model", "pair"])
     part = ((joined["feature"].rank(pct=True) * parts).apply(np.ceil)).clip(1, parts)
-    failed = (~joined["solved"]).groupby([part, joined["method"]], sort=False).mean().unstack()
+    failed = joined["failed"].groupby([part, joined["method"]], sort=False).mean().unstack()
     return failed.set_index(joined["feature"].groupby(part).median().loc[failed.index]).sort_index()
 
 
-def distance_correlation(compared: Compared, resamples: int, seed: int) -> Correlation:
-    """Rank correlation of the latent distance of the scored pairs with the length of their shortest path."""
-    told = scored_pairs(compared)
+def at_equal_length(
+    table: pd.DataFrame,
+    features: Mapping[str, pd.DataFrame],
+    compared: Mapping[str, Compared],
+    feature: str,
+    resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Rank correlation of a feature of the path with failure, at equal length and equal latent distance.
+
+    Partial rank correlations within models (`partial`), their mean over the models that have one, and a bootstrap
+    interval of models and of the pairs in them. One row a method, columns value, low and high.
+    """
+    distance = {name: (c.end - c.start).norm(dim=1).numpy() for name, c in compared.items()}
+    rng, rows = np.random.default_rng(seed), {}
+    for method, group in table.groupby("method", sort=False):
+        blocks = []
+        for model, own in group.groupby("model", sort=False):
+            path = features[str(model)].loc[own["pair"]]
+            columns = (path[feature], path["length"], distance[str(model)][own["pair"]], own["failed"].astype(float))
+            blocks.append(np.column_stack([np.asarray(column, float) for column in columns]))
+        draws = []
+        for _ in range(resamples):
+            chosen = [blocks[i] for i in rng.integers(len(blocks), size=len(blocks))]
+            draws.append(_mean_partial([block[rng.integers(len(block), size=len(block))] for block in chosen]))
+        known = np.array(draws)[np.isfinite(draws)]
+        low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
+        rows[method] = {"value": _mean_partial(blocks), "low": low, "high": high}
+    return pd.DataFrame(rows).T
+
+
+def partial(columns: ArrayLike) -> float:
+    """Spearman's correlation of the first and the last of columns (n, c), given those between (Kendall, 1942, for
+    ranks): of what is left of their ranks after a linear fit to the others'. NaN where one of the two is constant, or
+    is a linear function of the others up to rounding."""
+    ranks = rankdata(np.asarray(columns, float), axis=0)
+    ranks -= ranks.mean(0)
+    given = ranks[:, 1:-1]
+    ends = ranks[:, [0, -1]]
+    left = ends - given @ np.linalg.lstsq(given, ends, rcond=None)[0]
+    size, whole = np.linalg.norm(left, axis=0), np.linalg.norm(ends, axis=0)
+    return float(left[:, 0] @ left[:, 1] / size.prod()) if (size > 1e-6 * whole).all() and whole.all() else np.nan
+
+
+def _mean_partial(blocks: Sequence[NDArray]) -> float:
+    """The mean over the blocks that have one of `partial`."""
+    found = [value for block in blocks if np.isfinite(value := partial(block))]
+    return float(np.mean(found)) if found else np.nan
+
+
+def distance_correlation(compared: Compared, known: Bounds, resamples: int, seed: int) -> Correlation:
+    """Rank correlation of the latent distance of the pairs whose bounds are known with the length of their shortest
+    path."""
+    told = torch.from_numpy(known.sought)
     distance = (compared.end - compared.start).norm(dim=1)
-    (found,), _ = correlate([torch.stack((distance, compared.optimum.length), 1)[told].numpy()], resamples, seed)
+    (found,), _ = correlate([torch.stack((distance, torch.from_numpy(known.upper)), 1)[told].numpy()], resamples, seed)
     return found
 
 

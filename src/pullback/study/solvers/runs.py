@@ -21,8 +21,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ...geodesics import Geodesics, ShortestPaths, geodesic, shortest_path
-from ...geometry import Box, Generator, Manifold
+from ...geodesics import Curves, Geodesics, ShortestPaths, geodesic, measure, shortest_path
+from ...geodesics.certificate import lower_bound
+from ...geodesics.newton import refine
+from ...geometry import Box, Generator, Manifold, as_manifold
 from .. import published
 from ..checkpoints import digest
 from ..errors import CheckpointError
@@ -36,7 +38,7 @@ from ..workers import job_count, say, side_by_side
 RECIPE = 2  # of solving and measuring a curve: raised when kept results no longer are what the code would give
 MARGIN = 1.5  # sides of the box in which the shortest path is sought, over sides of the box of data and end points
 REMEDY = "Delete it and run again"
-SHORTEST = "shortest path"  # what is run beside the contestants
+SHORTEST, LOWER, POLISHED = "shortest path", "lower bound", "polished"  # what is run beside the contestants
 
 
 class Contestant(NamedTuple):
@@ -140,7 +142,7 @@ class Job(NamedTuple):
 def problem(study: Study, trained: Trained, pairs: Pairs) -> Problem:
     """What the solvers are given on a model of the study."""
     if trained.spec.family == "gan":
-        codes = torch.randn(study.profile.codes, pairs.start.shape[1], generator=study.generator())
+        codes = torch.randn(study.profile.codes, pairs.start.shape[1], generator=study.random())
     else:
         codes = study.codes(trained, first=study.profile.codes)[0]
     identity = json.dumps(asdict(trained.spec), sort_keys=True)
@@ -184,13 +186,21 @@ def jobs_of(
     """What `compare` runs, by model and contestant."""
     jobs = {}
     for model, p in problems.items():
-        settings: dict[str, Any] = {"box": search_box(p), "grid": grid, "segments": grid}
-        jobs[model, SHORTEST] = Job(model, p, (p.start, p.end), SHORTEST, settings)
-        for c in contestants:
-            first = slice(c.pairs(len(p.start), slow_pairs))
-            settings = {**c.settings, "codes": p.codes} if c.data else {**c.settings}
-            jobs[model, c.name] = Job(model, p, (p.start[first], p.end[first]), c.solver, settings)
+        jobs[model, SHORTEST] = shortest(model, p, grid)
+        jobs |= {(model, c.name): contest(model, p, c, c.pairs(len(p.start), slow_pairs)) for c in contestants}
     return jobs
+
+
+def shortest(model: str, problem: Problem, grid: int) -> Job:
+    """The shortest paths of a problem, on a grid of `grid` steps a side and in `grid` segments."""
+    settings = {"box": search_box(problem), "grid": grid, "segments": grid}
+    return Job(model, problem, (problem.start, problem.end), SHORTEST, settings)
+
+
+def contest(model: str, problem: Problem, contestant: Contestant, pairs: int) -> Job:
+    """One contestant on the first `pairs` of a problem."""
+    settings = {**contestant.settings, "codes": problem.codes} if contestant.data else {**contestant.settings}
+    return Job(model, problem, (problem.start[:pairs], problem.end[:pairs]), contestant.solver, settings)
 
 
 def between_all(
@@ -242,12 +252,10 @@ def _solve_and_write(job: Job) -> None:
     f, (start, end) = job.problem.manifold, job.pairs
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of end points outside the data, and of singular metrics: both are recorded
-        geodesic(f, start[:1], end[:1])  # what torch loads at first use is not the solver's time
+        # What torch loads at first use is not the solver's time.
+        geodesic(f, start[:1], end[:1], first="straight", max_iterations=1)
         began = time.perf_counter()
-        if job.solver == SHORTEST:
-            found: Any = shortest_path(f, start, end, effort=0, **job.settings)
-        else:
-            found = geodesic(f, start, end, method=job.solver, **job.settings)
+        found: Any = _solved(job)
     seconds = time.perf_counter() - began
     names = [field.name for field in fields(found) if field.name != "manifold"]
     tensors = {name: torch.as_tensor(getattr(found, name)).contiguous() for name in names}
@@ -257,6 +265,20 @@ def _solve_and_write(job: Job) -> None:
     about = {"recipe": str(RECIPE), "model": job.model, "key": job.key, "digest": digest(tensors, {"key": job.key})}
     write_atomically(job.path, save(tensors, about))
     say(f"{job.model} {seconds}")
+
+
+def _solved(job: Job) -> Any:
+    """What the job's solver returns, a dataclass of tensors."""
+    f, (start, end) = job.problem.manifold, job.pairs
+    if job.solver == SHORTEST:
+        return shortest_path(f, start, end, effort=0, **job.settings)
+    if job.solver == LOWER:
+        return lower_bound(f, **job.settings)
+    if job.solver == POLISHED:
+        points = refine(as_manifold(f), job.settings["curves"]).points
+        measured = measure(f, points)
+        return Curves(points=points, length=measured.length, energy=measured.energy)
+    return geodesic(f, start, end, method=job.solver, **job.settings)
 
 
 def read(job: Job, kind: type) -> tuple[Any, float]:

@@ -1,0 +1,108 @@
+"""Lower bounds of the distances, and failed curves polished: what makes the verdicts of `scores` certain.
+
+Both are kept on disk as all results are (see `runs`), a few pairs a file, so that an interrupted run goes on and the
+pairs of one model run side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from ...geodesics import Curves
+from ...geodesics.certificate import Certificate
+from .runs import LOWER, POLISHED, Compared, Job, Problem, read, run, search_box
+from .scores import Bounds, bounds, family
+
+TOGETHER = 5  # pairs a file
+BINS = (0.0, 5.0, 20.0, 100.0, np.inf)  # of condition numbers
+
+
+def certify(
+    problems: Mapping[str, Problem],
+    compared: Mapping[str, Compared],
+    *,
+    gan_pairs: int,
+    progress: Callable[[str], None] = print,
+) -> tuple[dict[str, Bounds], dict[str, float]]:
+    """The bounds of each model's distances within the box of its shortest paths: of all pairs, of a GAN of the first
+    `gan_pairs`. And the seconds that a pair's lower bound took, by model.
+
+    An upper bound is the length of the shortest curve that `shortest_path` or any solver found.
+    """
+    jobs = {}
+    for model, p in problems.items():
+        points = compared[model].optimum.points
+        count = min(gan_pairs, len(points)) if model.startswith("gan") else len(points)
+        for first in range(0, count, TOGETHER):
+            part = slice(first, min(first + TOGETHER, count))
+            settings = {"curves": points[part], "box": search_box(p)}
+            jobs[model, first] = Job(model, p, (p.start[part], p.end[part]), LOWER, settings)
+    run(jobs.values(), progress)
+    found, spent = {}, {}
+    for model, c in compared.items():
+        lower, seconds = np.full(len(c.start), np.nan), 0.0
+        for first in (first for name, first in jobs if name == model):
+            certificate, wall = read(jobs[model, first], Certificate)
+            lower[first : first + len(certificate.lower)] = certificate.lower.numpy()
+            seconds += wall
+        found[model] = bounds(c.optimum.length, lower, [curves.length for curves in c.found.values()])
+        spent[model] = seconds / max(1, np.isfinite(lower).sum())
+    return found, spent
+
+
+def polish(
+    problems: Mapping[str, Problem],
+    compared: Mapping[str, Compared],
+    table: pd.DataFrame,
+    progress: Callable[[str], None] = print,
+) -> pd.Series:
+    """Lengths after Newton's method of the curves of a table of outcomes that their solvers call converged and that do
+    not solve their pairs; by model, method and pair."""
+    claimed = table[table["failed"] & table["converged"]]
+    jobs = {}
+    for (model, method), own in claimed.groupby(["model", "method"], sort=False):
+        p, rows = problems[str(model)], own["pair"].to_numpy()
+        settings = {"curves": compared[str(model)].found[str(method)].points[rows]}
+        jobs[model, method, tuple(rows)] = Job(str(model), p, (p.start[rows], p.end[rows]), POLISHED, settings)
+    run(jobs.values(), progress)
+    lengths = {
+        (model, method, pair): length
+        for (model, method, rows), job in jobs.items()
+        for pair, length in zip(rows, read(job, Curves)[0].length.tolist(), strict=True)
+    }
+    index = pd.MultiIndex.from_tuples(lengths, names=["model", "method", "pair"])
+    return pd.Series(list(lengths.values()), index, dtype=float)
+
+
+def shares_certified(limits: Mapping[str, Bounds], compared: Mapping[str, Compared]) -> pd.DataFrame:
+    """How well the distances are known, one row a model: the pairs, the share that two agreeing grids certified before,
+    the shares whose gap is at most 1 % and 5 %, and the median and the largest gap."""
+    rows = {}
+    for model, known in limits.items():
+        pairs = known.sought
+        gap = known.gap[pairs]
+        rows[model] = {
+            "pairs": pairs.sum(), "two grids agree": compared[model].optimum.agreed.numpy()[pairs].mean(),
+            "gap of 1 %": known.certified[pairs].mean(), "gap of 5 %": (gap <= 0.05).mean(),
+            "gap, median": np.median(gap), "gap, largest": gap.max(),
+        }  # fmt: skip
+    return pd.DataFrame(rows).T
+
+
+def certified_by_conditioning(
+    limits: Mapping[str, Bounds], compared: Mapping[str, Compared], features: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """The share of pairs certified before, by two grids that agree, and now, by family and by the highest condition
+    number on the path; `features` are those of `premise.along`, by model."""
+    frames = []
+    for model, known in limits.items():
+        frame = {
+            "family": family(model), "condition number": pd.cut(np.exp(features[model]["log_cond, highest"]), BINS),
+            "before": compared[model].optimum.agreed, "now": known.certified,
+        }  # fmt: skip
+        frames.append(pd.DataFrame(frame)[known.sought])
+    groups = pd.concat(frames).groupby(["family", "condition number"], sort=False, observed=True)
+    return groups.agg(pairs=("now", "size"), before=("before", "mean"), now=("now", "mean")).sort_index()
