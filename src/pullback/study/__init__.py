@@ -6,7 +6,6 @@ solvers/: all solvers on the same pairs, their scores, and the report's premise.
 claims/: the report's statements as data, their effects, verdicts and tables, and `make verify`.
 panels/: the report's ten panels against variants of the choices that it does not print.
 plots/: drawing.
-panels/: the report's ten panels against the choices that it does not print.
 
 data.py: MNIST, verified by hash. profiles.py, parameters.py: the sizes of a run, and what a caller may set.
 training.py: the one training loop. trained_models.py: loaded, carried over, or trained. progress.py: its lines.
