@@ -4,7 +4,8 @@ By weak duality any u with slope |grad u|_{M^-1} <= 1 has u(b) - u(a) <= d(a, b)
 u is the distance. With a curve of length L as the upper bound, it is enough that the slope is at most one where curves
 no longer than L lead:
 
-0. Chords. Of an embedded manifold only the points count with |f(z) - f(a)| + |f(z) - f(b)| <= L, on a box about them.
+0. Chords. No curve in an embedded manifold is shorter than its chord: |f(b) - f(a)| is a first lower bound, and only
+   the points count with |f(z) - f(a)| + |f(z) - f(b)| <= L, on a box about them.
 1. March. Distances u_a and u_b from the two ends by fast marching (`marching`), as splines; again with the slowness
    divided by the slopes found, where these exceed one.
 2. Rescale level by level. phi_a' is one over the largest slope of u_a at that level, so that phi_a(u_a(z)) is at most
@@ -19,9 +20,9 @@ Near the shortest curve (u_a - u_b) / 2 and (u_a^2 - u_b^2) / 2 L have the right
 everywhere but loses at the distances' tips, the second is smooth there, and is corrected for curvature by a multiple of
 (u_a - u_b) u_a u_b (u_a + u_b - L), which vanishes on the curve.
 
-Proven and sampled. The bound follows from the slopes' maxima. These are taken at nine places of every cell of E, which
-would be all it takes for a constant metric, and at random places, each with the exact metric in float64 and the
-closed-form gradient; the worse of all values counts. Between these places nothing is proven.
+Proven and sampled. The chord's bound is proven. Any other follows from the slopes' maxima. These are taken at nine
+places of every cell of E, which would be all it takes for a constant metric, and at random places, each with the exact
+metric in float64 and the closed-form gradient; the worse of all values counts. Between these places nothing is proven.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from torch import Tensor
 from ..geometry.derivatives import Generator
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
-from .charts import BEYOND, Axis, Box, Chart, Tube, within_chords
+from .charts import BEYOND, Axis, Box, Chart, Tube, chord, within_chords
 from .curves import measure
 from .marching import Array
 from .subsolutions import Cells, Distance, Function, Rate, about, candidates, hold, least, most, slope, spread, steepest
@@ -176,12 +177,15 @@ class _Pair:
         if self.length == 0:
             return 0.0, True, 0, 0
         self.upper = (1 + SLACK) * self.length
+        lower = least = chord(self.manifold, self.knots[[0, -1]])
+        if self.length <= (1 + self.target) * lower:
+            return min(lower, self.length), True, 0, 0
         box, cells, closed = within_chords(self.manifold, self.knots[[0, -1]], self.upper, first)
         chart: Chart = box
         ends = box.places(self.knots[[0, -1]])
         table = table if chart is first else chart.table(self.manifold, cells)
-        grid, lower, everywhere = self._explore(chart, table, cells, ends)
-        everywhere |= closed
+        grid, found, everywhere = self._explore(chart, table, cells, ends)
+        lower, everywhere = max(lower, found), everywhere or closed
         axis, grids = Axis.along(self.manifold, self.knots), 1
         while self.length > (1 + self.target) * lower and grids < self.grids:
             finer = self._tube(grid, axis) or self._box(grid)
@@ -200,7 +204,7 @@ class _Pair:
                 if 2 * self.grid**2 > self.cells or self.length <= (1 + 3 * self.target) * lower:
                     break
                 self.grid = int(2**0.5 * self.grid)
-        return lower, everywhere, grids, self.drawn
+        return lower, everywhere or lower == least, grids, self.drawn
 
     def _explore(self, chart: Chart, table: Array, cells: Cells, ends: Array) -> tuple[_Grid, float, bool]:
         """Steps 1 to 4 on a chart, whose metric on the half grid is `table`, for curves between `ends` (2, 2) that stay

@@ -203,6 +203,11 @@ def within_chords(manifold: Manifold, points: Array, upper: float, first: Box) -
     return box, kept, closed
 
 
+def chord(manifold: Manifold, ends: Array) -> float:
+    """|f(b) - f(a)| for ends a and b (2, 2), which is at most their distance; 0 without an embedding."""
+    return float(_chords(manifold, ends[:1], ends)[0]) if isinstance(manifold, Embedded) else 0.0
+
+
 def _chords(manifold: Embedded, z: Array, ends: Array) -> Array:
     """|f(z) - f(a)| + |f(z) - f(b)| (k,) at the points z (k, 2), with ends a and b (2, 2): no curve from a to b
     by way of z is shorter."""

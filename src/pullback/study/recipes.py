@@ -39,10 +39,10 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "2d422cd000c8b5f3",
+        "5d95c8584dea7ad9",
     ),
     "solving": Recipe(
-        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "918f1c95dbe514ed"
+        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "ff358d397d11b0ae"
     ),
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
 }  # fmt: skip
