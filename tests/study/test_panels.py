@@ -14,7 +14,7 @@ from pullback.study import choices
 from pullback.study.checkpoints import key
 from pullback.study.models import get_spec
 from pullback.study.panels import grid, published, run
-from pullback.study.panels.score import prediction_interval, score, shift
+from pullback.study.panels.score import prediction_interval, score
 from pullback.study.provenance import seal
 from pullback.study.report import PANELS
 from pullback.study.training import TrainingSettings
@@ -104,7 +104,8 @@ def test_log_det_is_corrected_for_the_latent_scale() -> None:
     s = 1.9
     jacobian = np.random.default_rng(0).normal(size=(7, 2))
     stretched = np.linalg.slogdet((jacobian / s).T @ (jacobian / s))[1]
-    assert stretched + shift(s * 2 * s * 3, 6) == pytest.approx(np.linalg.slogdet(jacobian.T @ jacobian)[1])
+    correction = published.shift(((0, 2 * s), (0, 3 * s)), ((0, 2), (1, 4)))
+    assert stretched + correction == pytest.approx(np.linalg.slogdet(jacobian.T @ jacobian)[1])
 
 
 def test_the_grid_names_every_variant_once_and_covers_every_figure_and_choice() -> None:

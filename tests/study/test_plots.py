@@ -404,3 +404,17 @@ def test_solved_shares_stand_by_method_and_family() -> None:
     plots.solved_dots(ax, tables.shares_solved(records.sweep(2)))
     assert [label.get_text() for label in ax.get_xticklabels()] == list(RECORDED)
     assert len(ax.lines) == 4 * 4 and all(len(line.get_ydata()) == 8 for line in ax.lines)
+
+
+def test_maps_side_by_side_share_the_limits_of_their_row_and_show_what_is_hidden() -> None:
+    hidden = ramp()
+    hidden.log_det[0, 0] = np.nan
+    limits = {"log_det": (-1.0, 9.0), "log_cond": (0.0, 2.0)}
+    rows = [("a row", {"one": hidden, "two": ramp(2)}, limits), ("another", {"one": ramp(), "two": ramp()}, limits)]
+    fig = plots.beside(rows)
+    pictures = [ax.get_images() for ax in fig.axes if ax.get_title() in ("one", "two")]
+    assert len(pictures) == 8
+    assert [own[0].get_clim() for own in pictures[:4]] == [limits["log_det"]] * 2 + [limits["log_cond"]] * 2
+    masks = [np.isfinite(np.asarray(own[1].get_array(), dtype=float)).sum() for own in pictures]
+    assert masks == [1, 0, 0, 0, 0, 0, 0, 0]
+    plt.close("all")

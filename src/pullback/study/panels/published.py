@@ -8,12 +8,15 @@ picture's legend or digits hide the map (a quarter of Figures 1 to 4, nothing of
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry import LatentMap
+from ..records.quantities import Box
 from ..report import PANELS
 
 PATH = Path(__file__).with_name("published.npz")
@@ -40,6 +43,24 @@ def panel(figure: str, quantity: str) -> NDArray[np.float64]:
     """A panel's cells (45, 45), NaN where they are hidden."""
     with np.load(PATH) as content:
         return content[f"{figure}.{quantity}"].astype(float)
+
+
+def as_map(figure: str) -> LatentMap:
+    """Both panels of a figure on its box, NaN where they are hidden."""
+    box = PANELS[figure].box
+    x, y = (np.linspace(*side, GRID) for side in box)
+    return LatentMap(box, x, y, panel(figure, "log_det"), panel(figure, "log_cond"))
+
+
+def shift(own: Box, reference: Box) -> float:
+    """What is added to log_det of a map of the box `own` to compare it with a map of the box `reference` where the
+    latent scale is arbitrary, as it is for a DAE: 2 log of the ratio of their areas."""
+    return 2 * math.log(_area(own) / _area(reference))
+
+
+def _area(box: Box) -> float:
+    (x0, x1), (y0, y1) = box
+    return (x1 - x0) * (y1 - y0)
 
 
 def quantiles(values: NDArray[np.float64], visible: NDArray[np.bool_]) -> list[float]:

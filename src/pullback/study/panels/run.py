@@ -36,7 +36,7 @@ from ..training import Epoch, scaled, train
 from ..workers import job_count, say, side_by_side
 from . import published
 from .grid import SEEDS, STATISTICS, VARIANTS, Variant
-from .score import NEAREST, score, shift
+from .score import NEAREST, score
 
 RECIPE = 1  # the version of what turns a trained model into the numbers of a record
 FOLDER = RESULTS / "panels"
@@ -96,7 +96,7 @@ def _panels(figure: str, model: Any, family: str, images: Tensor) -> dict[str, A
             box = percentile_box(model.encode(images))
         m = latent_map(model.generator, box, published.GRID)
         maps = dict.fromkeys(read, m)
-        shifts = {name: shift(_area(box), _area(other)) for name, other in read.items()}
+        shifts = {name: published.shift(box, other) for name, other in read.items()}
     else:
         maps = {name: latent_map(model.generator, box, published.GRID) for name, box in read.items()}
         shifts = dict.fromkeys(read, 0.0)
@@ -117,10 +117,6 @@ def moved(box: Box, by: float) -> Box:
     """The box with every edge moved out by a latent length."""
     (x0, x1), (y0, y1) = box
     return (x0 - by, x1 + by), (y0 - by, y1 + by)
-
-
-def _area(box: Box) -> float:
-    return (box[0][1] - box[0][0]) * (box[1][1] - box[1][0])
 
 
 def _finite(values: Sequence[float]) -> list[float]:

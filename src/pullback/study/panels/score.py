@@ -51,11 +51,6 @@ class Score:
         return None if self.outside is None else not any(self.outside[i] for i in DECISIVE)
 
 
-def shift(own: float, reference: float) -> float:
-    """What is added to log_det of a map of a box of area `own` to compare it with one of a box of area `reference`."""
-    return 2 * math.log(own / reference)
-
-
 def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Student's 95 % prediction interval of one more value; None for fewer than two values."""
     if len(values) < 2:

@@ -14,6 +14,7 @@ from .images import decoded_grid, image_grid, tiled
 from .maps import (
     about,
     atlas,
+    beside,
     beyond,
     colour_bar,
     digit_markers,
@@ -37,10 +38,10 @@ from .style import CLASSES, COLUMN, FAMILY_COLOURS, LABELS, MAPS, PAGE, RANK_DEF
 from .training import loss_curves, share_table
 
 __all__ = [
-    "CLASSES", "COLUMN", "FAMILY_COLOURS", "FURTHEST", "LABELS", "MAPS", "PAGE", "RANK_DEFICIENT", "SMALL", "VERDICTS",
-    "about", "against_size", "against_sparsity", "atlas", "beyond", "claim_parts", "colour_bar", "condition_ranges",
-    "curve_quality", "decisiveness", "decoded_grid", "digit_markers", "ends", "excess_boxes", "image_grid", "intervals",
-    "latent_heatmap", "latent_scatter", "loss_curves", "paths", "performance_profile", "ratio_boxes",
-    "report_panels", "scorecard", "seed_dots", "share_against_time", "share_lines", "share_table", "shares_by_level",
-    "solved_dots", "tiled", "use_style",
+    "CLASSES", "COLUMN", "FAMILY_COLOURS", "FURTHEST", "LABELS", "MAPS", "PAGE", "RANK_DEFICIENT", "SMALL",
+    "VERDICTS", "about", "against_size", "against_sparsity", "atlas", "beside", "beyond", "claim_parts",
+    "colour_bar", "condition_ranges", "curve_quality", "decisiveness", "decoded_grid", "digit_markers", "ends",
+    "excess_boxes", "image_grid", "intervals", "latent_heatmap", "latent_scatter", "loss_curves", "paths",
+    "performance_profile", "ratio_boxes", "report_panels", "scorecard", "seed_dots", "share_against_time",
+    "share_lines", "share_table", "shares_by_level", "solved_dots", "tiled", "use_style",
 ]  # fmt: skip
