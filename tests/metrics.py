@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,7 @@ def bells(k: int = 2, pixels: int = 20, zeta: float = 0.5) -> nn.Sequential:
     return rbf_deviation(centres, rates, 5 * W, zeta)
 
 
+@cache
 def metrics(k: int = 2) -> dict[str, Manifold]:
     z = codes(k)
     return {

@@ -1,4 +1,4 @@
-"""Ten thousand random inputs, seeded: each answer is right, by closed forms and numpy, or a named error.
+"""Three thousand random inputs, seeded: each answer is right, by closed forms and numpy, or a named error.
 
 A generator is drawn with its Jacobian in closed form: f(z) = scale (A z + B sin(C z)), with columns that may vanish or
 repeat. What is asked of it is drawn, too, and in half of all cases one argument is spoilt. A spoilt call must raise
@@ -116,7 +116,7 @@ def right_measures(J: Any, expected: np.ndarray, scale: float) -> None:
 
 def test_jacobians_metrics_and_measures() -> None:
     random = np.random.default_rng(0)
-    for _ in range(3500):
+    for _ in range(1000):
         f = Drawn(random)
         z = points(random, f.k)
         expected = f.jacobian(z)
@@ -130,7 +130,7 @@ def test_jacobians_metrics_and_measures() -> None:
 
 def test_spoilt_points_and_generators() -> None:
     random = np.random.default_rng(1)
-    for _ in range(2000):
+    for _ in range(700):
         f, ask = Drawn(random), (jacobian, pullback_metric)[int(random.integers(2))]
         z = random.normal(size=(3, f.k))
         if random.random() < 0.5:
@@ -143,7 +143,7 @@ def test_spoilt_points_and_generators() -> None:
 
 def test_matrices_of_any_scale() -> None:
     random = np.random.default_rng(2)
-    for _ in range(4000):
+    for _ in range(1200):
         N, k, scale = int(random.integers(1, 20)), int(random.integers(1, 20)), 10.0 ** random.integers(-250, 251)
         J = random.normal(size=(2, N, k))
         if random.random() < 0.1:
@@ -158,7 +158,7 @@ def test_matrices_of_any_scale() -> None:
 def test_maps_and_inversion() -> None:
     random = np.random.default_rng(3)
     boxes = [None, 3, ((0, 1),), ((1, 0), (0, 1)), ((0, np.nan), (0, 1)), "box", ((0, 1), (0,))]
-    for _ in range(600):
+    for _ in range(200):
         f = Drawn(random, 2)
         low = random.normal(size=2)
         box = np.stack((low, low + random.uniform(0.1, 3, size=2)), 1)
@@ -192,7 +192,7 @@ def test_maps_and_inversion() -> None:
 def test_geodesics_and_exponentials_of_flat_generators() -> None:
     """Of f(z) = A z: straight lines."""
     random = np.random.default_rng(4)
-    for _ in range(60):
+    for _ in range(20):
         k = int(random.integers(1, 4))
         A = torch.from_numpy(random.normal(size=(int(random.integers(k, 8)), k)) * 10.0 ** random.integers(-3, 4))
         f = lambda z: z @ A.T  # noqa: B023, E731

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import matplotlib
 
 matplotlib.use("Agg")
@@ -129,10 +125,3 @@ def test_what_cannot_be_drawn_is_refused() -> None:
     cube = geodesic(lambda z: torch.cat((z, z**2), 1), torch.zeros(1, 3), torch.ones(1, 3), method="straight")
     with pytest.raises(ValueError, match="two-dimensional latent space; these curves have 3"):
         show.figure(spot, cube)
-
-
-def test_without_matplotlib_the_error_says_what_to_install() -> None:
-    code = "import sys; sys.modules['matplotlib'] = None\nimport pullback\nimport pullback.show"
-    environment = {"PYTHONPATH": str(Path(show.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stderr.strip().endswith('pullback.show draws with matplotlib: pip install "pullback[plot]"')

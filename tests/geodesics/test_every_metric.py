@@ -1,4 +1,7 @@
-"""Every solver on every metric that knows where the data are, by the shortest path that two grids agree on."""
+"""The solvers on the metrics that know where the data are, by the shortest path that two grids agree on.
+
+The fast solvers meet every metric. The others meet one that is embedded and two that are not.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,13 @@ from shared import pairs
 
 SETTINGS = {"graph": {"codes": codes(2, 400)}, "bvp": {"nodes": 8}, "georce": {"segments": 16}}
 BEST: dict[str, torch.Tensor] = {}
+FAST, FEW = ("straight", "newton", "spline", "fixed_point"), ("radial", "gaussian", "process")
+CASES = [
+    (method, name)
+    for method in METHODS
+    for name in NAMES
+    if name != "bare callables" and (method in FAST or name in FEW)
+]
 
 
 def shortest(name: str) -> torch.Tensor:
@@ -23,9 +33,8 @@ def shortest(name: str) -> torch.Tensor:
     return BEST[name]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "bare callables"])
-@pytest.mark.parametrize("method", METHODS)
-def test_every_solver_runs_on_every_metric(method: str, name: str) -> None:
+@pytest.mark.parametrize(("method", "name"), CASES)
+def test_a_solver_runs_on_a_metric(method: str, name: str) -> None:
     start, end = pairs(1, -1, 1)
     found = geodesic(metrics()[name], start, end, method=method, **SETTINGS.get(method, {}))
     assert found.length.isfinite().all()

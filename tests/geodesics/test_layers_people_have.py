@@ -1,4 +1,7 @@
-"""Every solver on decoders whose layers torch differentiates twice only with care, or not at all."""
+"""The solvers on decoders whose layers torch differentiates twice only with care, or not at all.
+
+All of them meet attention, group norm and a piecewise linear layer; the other layers meet the fast ones.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,9 @@ LAYERS = {
 }
 
 
+FAST, WITH_ALL = ("straight", "newton", "spline", "fixed_point"), ("Hardsigmoid", "GroupNorm", "attention")
+
+
 def network(name: str) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -40,12 +46,12 @@ def network(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", [*LAYERS, "attention"])
-def test_every_solver_runs_and_no_converged_curve_is_longer_than_the_shortest_by_much(name: str) -> None:
+def test_solvers_run_and_no_converged_curve_is_longer_than_the_shortest_by_much(name: str) -> None:
     f, (start, end) = network(name), pairs(2, -1, 1)
     codes = pairs(300, -1.2, 1.2, seed=1)[0]
     found = {
         method: geodesic(f, start, end, method=method, **({"codes": codes} if method == "graph" else {}))
-        for method in METHODS
+        for method in (METHODS if name in WITH_ALL else FAST)
     }
     best = found["newton"].length
     assert found["newton"].converged.all()

@@ -45,7 +45,7 @@ def decoder() -> nn.Sequential:
 def test_graph_is_too_long_by_the_bias_of_its_directions(reach: int) -> None:
     angle = torch.linspace(0, math.pi / 4, 15, dtype=torch.float64)
     end = 0.95 * torch.stack((angle.cos(), angle.sin()), 1)
-    found = shortest_path(EuclideanSpace(), -end, end, SQUARE, grid=96, reach=reach, segments=8)
+    found = shortest_path(EuclideanSpace(), -end, end, SQUARE, grid=96, reach=reach, segments=8, effort=0)
     excess = found.graph_length / found.length - 1
     bias = 1 / math.cos(math.atan(1 / reach) / 2) - 1
     assert excess.min() > -1e-12
@@ -68,7 +68,7 @@ def test_sphere() -> None:
 def test_half_plane_which_has_no_embedding() -> None:
     plane = HyperbolicHalfPlane()
     start, end = uniform(((-1.0, 1.0), (0.3, 2.0)), 8)
-    found = shortest_path(plane, start, end, ((-2.0, 2.0), (0.1, 3.0)), grid=64, segments=64)
+    found = shortest_path(plane, start, end, ((-2.0, 2.0), (0.1, 3.0)), grid=64, segments=64, effort=0)
     assert found.converged.all()
     torch.testing.assert_close(found.length, plane.distance(start, end), rtol=1e-6, atol=0)
     assert found.error.max() < 1e-6
@@ -102,7 +102,9 @@ def test_grids_do_not_agree_where_no_edge_follows_the_weak_direction_but_the_low
 def test_not_above_the_local_solver_and_the_same_both_ways() -> None:
     f = decoder()
     start, end = uniform(SQUARE, 6, seed=1)
-    found, back = (shortest_path(f, *ends, ((-2.0, 2.0),) * 2, grid=64) for ends in ((start, end), (end, start)))
+    found, back = (
+        shortest_path(f, *ends, ((-2.0, 2.0),) * 2, grid=64, effort=0) for ends in ((start, end), (end, start))
+    )
     assert found.converged.all() and found.error.max() < 1e-4
     assert (found.length <= geodesic(f, start, end).length * (1 + 1e-6)).all()
     torch.testing.assert_close(found.length, back.length, rtol=1e-6, atol=0)
@@ -113,7 +115,8 @@ def test_scale_of_the_generator_changes_nothing_else(scale: float) -> None:
     f = decoder().double()
     start, end = uniform(SQUARE, 3)
     one, other = (
-        shortest_path(g, start, end, ((-2.0, 2.0),) * 2, grid=64, segments=64) for g in (f, lambda z: scale * f(z))
+        shortest_path(g, start, end, ((-2.0, 2.0),) * 2, grid=64, segments=64, effort=0)
+        for g in (f, lambda z: scale * f(z))
     )
     torch.testing.assert_close(other.length, scale * one.length, rtol=1e-6, atol=0)
     torch.testing.assert_close(other.graph_length, scale * one.graph_length, rtol=1e-5, atol=0)
@@ -122,7 +125,8 @@ def test_scale_of_the_generator_changes_nothing_else(scale: float) -> None:
 
 def test_path_that_meets_the_side_of_the_box_is_told() -> None:
     start, end = torch.tensor([[-2.0, 1.0], [-0.1, 0.8]]), torch.tensor([[2.0, 1.0], [0.1, 0.8]])
-    found = shortest_path(HyperbolicHalfPlane(), start, end, ((-3.0, 3.0), (0.5, 1.2)), grid=64, segments=32)
+    box = ((-3.0, 3.0), (0.5, 1.2))
+    found = shortest_path(HyperbolicHalfPlane(), start, end, box, grid=64, segments=32, effort=0)
     assert found.border.tolist() == [True, False]
 
 
@@ -130,7 +134,7 @@ def test_ends_that_are_equal_and_ends_in_one_cell() -> None:
     start = torch.tensor([[0.1, 0.2], [0.1, 0.2], [0.1, 0.2]], dtype=torch.float64)
     end = start + torch.tensor([[0.0, 0.0], [1e-4, 2e-4], [0.7, 0.3]], dtype=torch.float64)
     before = start.clone()
-    found = shortest_path(Sphere(), start, end, SQUARE, grid=64, segments=64)
+    found = shortest_path(Sphere(), start, end, SQUARE, grid=64, segments=64, effort=0)
     assert torch.equal(start, before)
     assert found.converged.all() and found.length[0] == 0 and found.error[0] == 0
     torch.testing.assert_close(found.length[1:], Sphere().distance(start, end)[1:], rtol=1e-6, atol=0)
@@ -162,8 +166,8 @@ def test_bad_input_is_named(k: int, box: tuple, settings: dict[str, int], match:
 def test_the_box_is_the_manifolds_where_none_is_given() -> None:
     start, end = uniform(SQUARE, 2)
     space = LatentSpace(decoder(), box=((-2.0, 2.0), (-2.0, 2.0)))
-    found = shortest_path(space, start, end, grid=32, segments=32)
-    given = shortest_path(space, start, end, space.box, grid=32, segments=32)
+    found = shortest_path(space, start, end, grid=32, segments=32, effort=0)
+    given = shortest_path(space, start, end, space.box, grid=32, segments=32, effort=0)
     assert torch.equal(found.points, given.points)
     with pytest.raises(ValueError, match="box must be given"):
         shortest_path(decoder(), start, end)
@@ -171,7 +175,8 @@ def test_the_box_is_the_manifolds_where_none_is_given() -> None:
 
 def test_shortest_paths_and_geodesics_are_curves() -> None:
     start, end = uniform(SQUARE, 2)
-    found = shortest_path(Sphere(), start, end, SQUARE, grid=64, segments=64), geodesic(Sphere(), start, end)
+    shortest = shortest_path(Sphere(), start, end, SQUARE, grid=64, segments=64, effort=0)
+    found = shortest, geodesic(Sphere(), start, end)
     t = torch.linspace(0, 1, 5, dtype=torch.float64)
     for curves in found:
         assert isinstance(curves, Curves)
@@ -201,7 +206,7 @@ def test_a_ridge_that_only_the_finer_grid_sees_is_no_error() -> None:
         return torch.stack((z[:, 0], z[:, 1], 2 * ((z[:, 0] - 1 / 128) / 1e-3).tanh()), 1)
 
     start, end = torch.tensor([[-0.5, 0.1]]), torch.tensor([[0.5, 0.1]])
-    found = shortest_path(wall, start, end, ((-1.0, 1.0), (-1.0, 1.0)), grid=64, segments=32)
+    found = shortest_path(wall, start, end, ((-1.0, 1.0), (-1.0, 1.0)), grid=64, segments=32, effort=0)
     assert found.length.isfinite().all()
 
 

@@ -115,10 +115,12 @@ def settled(page: Any) -> None:
 
 
 def test_images_metrics_and_lengths_are_those_of_the_library(opened: Any, models: Any) -> None:
+    """Images and metrics of every model; of four of a kind, curves of the small tanh and the large sigmoid one."""
     page, draw = opened(), np.random.default_rng(0)
-    for model in models[0]:
+    for place, model in enumerate(models[0]):
         z, pair = draw.uniform(*np.array(model.box).T, (4, 2)), (model.codes[model.start], model.codes[model.end])
-        points, curves = page.evaluate(ASK, [model.name, z.tolist(), [pair], "pullback"])
+        measured = place % 4 in (0, 3) or len(models[0]) == len(NAMES)
+        points, curves = page.evaluate(ASK, [model.name, z.tolist(), [pair] if measured else [], "pullback"])
         found = np.array(points)
         a, b, d = found[:, 784:].T
         space = pullback.LatentSpace(model.generator, model.box)
@@ -129,6 +131,8 @@ def test_images_metrics_and_lengths_are_those_of_the_library(opened: Any, models
         np.testing.assert_allclose(own / scale, M / scale, atol=1e-4, err_msg=model.name)
         s = pullback.singular_values(pullback.jacobian(space, z)).numpy()
         np.testing.assert_allclose(a * d, s.prod(1), rtol=1e-4, atol=1e-12 * s[:, :1].max() ** 2, err_msg=model.name)
+        if not measured:
+            continue
         ends = [torch.tensor([side], dtype=torch.float64) for side in pair]
         line, geodesic, converged, knots = curves[0]
         straight = pullback.geodesic(space, *ends, method="straight").length.item()

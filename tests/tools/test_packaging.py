@@ -80,11 +80,14 @@ def test_a_planted_import_is_found(code: str, found: set[str]) -> None:
 
 
 def test_the_library_works_where_nothing_else_is_installed() -> None:
+    """It does not look for matplotlib, and what draws says what to install."""
     blocked = {canonical(requirement) for extra in DECLARED["optional-dependencies"].values() for requirement in extra}
     code = f"""
 import sys
+asked = set()
 class Blocked:
     def find_spec(self, name, path=None, target=None):
+        asked.add(name.partition(".")[0])
         if name.partition(".")[0].replace("_", "-") in {sorted(blocked)}:
             raise ModuleNotFoundError("blocked: " + name, name=name)
 sys.meta_path.insert(0, Blocked())
@@ -92,10 +95,12 @@ import torch, pullback
 from pullback.geodesics import geodesic
 f = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 5)).eval()
 assert geodesic(f, torch.zeros(1, 2), torch.ones(1, 2)).length > 0
-assert "pullback.study" not in sys.modules
+assert "pullback.study" not in sys.modules and "matplotlib" not in asked
+import pullback.show
 """
-    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(PROJECT / "src")}, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    environment = {"PYTHONPATH": str(PROJECT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stderr.strip().endswith('pullback.show draws with matplotlib: pip install "pullback[plot]"')
 
 
 def canonical(requirement: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import run_notebook as notebook_runner
+from pullback.study import published
 from pullback.study.errors import NotebookError
 from pullback.study.profiles import get_profile
 from pullback.study.provenance import output_seals
@@ -25,8 +26,9 @@ PARAMETERS = 'profile = "smoke"\nsteps = 2  # of what\nrate = 0.5'
 
 @pytest.fixture(autouse=True)
 def build(tmp_path: Path, monkeypatch) -> Path:
-    """A build folder of the test's own."""
+    """A build folder of the test's own. What `main` sets for the kernels ends with the test."""
     monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path / "build"))
+    monkeypatch.setenv(published.SWITCH, published.MODES[0])
     return tmp_path / "build"
 
 

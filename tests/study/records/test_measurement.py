@@ -27,16 +27,17 @@ def judge():
 
 
 @pytest.mark.parametrize("name", ["vae-128-32-tanh", HEALTHY_GANS[0].name])
-def test_a_record_is_whole_and_reproducible(name, judge):
+def test_a_record_is_whole_and_a_gan_s_is_reproducible(name, judge):
     profile = replace(get_profile("smoke"), points=3, grid=12, gan_samples=50)
     images, labels = data.load("train", sample=True)
     trained = train(get_spec(name), TrainingSettings(epochs=2, batch_size=250), images, labels)
-    first, second = (measure_model(trained, judge, profile, images, seed=3, everything=True) for _ in range(2))
-    assert encode(first) == encode(second)
+    gan = name.startswith("gan")
+    first = measure_model(trained, judge, profile, images, seed=3, everything=True)
+    if gan:  # whose numbers take most draws
+        assert encode(first) == encode(measure_model(trained, judge, profile, images, seed=3, everything=True))
     assert list(first.pairs.methods) == list(RECORDED)
     assert len(first.pairs.geodesic.nearest) == len(first.pairs.methods["newton"].length) == 3
     assert sum(first.away.count) == profile.grid**2 and len(first.away.count) == len(EDGES) - 1
-    gan = name.startswith("gan")
     assert (first.coverage is not None) == gan and (first.held_out is None) == gan
     if not gan:
         small = measure_model(trained, judge, profile, images[:250], seed=3, everything=False)
