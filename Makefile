@@ -66,8 +66,11 @@ verify: environment  ## compare a run with the committed one: claims with bands,
 	@$(RUN) -m pullback.study.claims.verify
 	@$(RUN) -m pullback.study.publish compare
 
+# One thread a process, as many processes as there are processors; and what one has compiled is there for the next.
+test: export OMP_NUM_THREADS = 1
+test: export PYTHONDONTWRITEBYTECODE =
 test: environment  ## unit tests, then the smoke notebooks, then each of them again, text and figures' numbers compared
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(JOBS) --dist worksteal
+	$(RUN) -m pytest -n $(JOBS) --dist worksteal
 	$(MAKE) -j$(JOBS) figures PROFILE=smoke
 	first=$$(mktemp -d) && trap 'rm -rf "$$first"' EXIT && cp -R $(BUILD)/smoke/figures/. "$$first" && \
 	    $(RUN) -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=1200 \
@@ -110,4 +113,4 @@ $(foreach pair,$(shell $(PYTHON) tools/notebook_dependencies.py $(NOTEBOOKS)),$(
 endif
 $(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
 $(STAMPS)/06_premise.done: $(STAMPS)/05_geodesics.done
-$(STAMPS)/07_summary.done: $(STUDY:%=$(STAMPS)/%.done) $(wildcard $(RECORDS)/*.json)
+$(STAMPS)/07_summary.done: $(STAMPS)/04_jacobian_maps.done $(STAMPS)/05_geodesics.done $(wildcard $(RECORDS)/*.json)

@@ -60,10 +60,10 @@ PROFILES = {
             neighbours=12, resamples=300, points=7, sizes=(250, 1_000, 5_000, 20_000),
         ),
         Profile(
-            "smoke", sample=True, epochs=12, short_epochs=4, batch_size=250, grid=45, fine_grid=64,
+            "smoke", sample=True, epochs=12, short_epochs=4, batch_size=250, grid=45, fine_grid=48,
             gan_samples=1_000, pairs=6, slow_pairs=2, codes=200, reference_grid=64,
-            gan_pairs=2, intervened=3, levels=(1.0, 100.0),
-            neighbours=6, resamples=50, points=4, sizes=(250, 1_000),
+            gan_pairs=1, intervened=2, levels=(1.0, 10.0),
+            neighbours=4, resamples=20, points=4, sizes=(250, 1_000),
         ),
     )
 }
