@@ -110,7 +110,7 @@ def dump(models: Mapping[str, Pairs]) -> bytes:
         columns["weights"] = np.array(pairs.weights)
         arrays |= {f"{model}/{name}": column for name, column in columns.items()}
     content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
     return content.getvalue()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ... import benchmark
 from ..checkpoints import digest
@@ -42,7 +42,7 @@ def write(
 
 def _pairs(trained: Trained, compared: Compared, known: Bounds) -> benchmark.Pairs:
     f, rows = trained.model.generator, torch.from_numpy(known.sought).nonzero().flatten()
-    curves = []
+    curves: list[Tensor] = []
     for row in rows.tolist():
         candidates = [compared.optimum, *(g for g in compared.found.values() if row < len(g.length))]
         best = min(candidates, key=lambda g: g.length[row].nan_to_num(torch.inf).item())  # noqa: B023 (called at once)

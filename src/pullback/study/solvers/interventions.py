@@ -29,6 +29,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,8 @@ SIDE, CODES = 3.0, 1_000  # of the paraboloid: the box's side, and the points th
 class Wavy(nn.Module):
     """The shear w -> (w_1, w_2 + (s / b) sin(b w_1)), in float64 or float32 as w is."""
 
+    shear: Tensor
+
     def __init__(self, steepness: float, frequency: float) -> None:
         super().__init__()
         self.register_buffer("shear", torch.tensor([steepness / frequency, frequency], dtype=torch.float64))
@@ -71,6 +74,8 @@ class Wavy(nn.Module):
 class WeakDirection(nn.Module):
     """f(p) + (f(z) - f(p)) / c, where p(z) = (z_1 - sin(b z_2) / b, 0)."""
 
+    weak: Tensor
+
     def __init__(self, generator: nn.Module, c: float, frequency: float) -> None:
         super().__init__()
         self.generator = generator
@@ -86,6 +91,8 @@ class WeakDirection(nn.Module):
 
 class Valley(nn.Module):
     """The paraboloid (x / c, y / c, r^2 / 2)."""
+
+    scale: Tensor
 
     def __init__(self, c: float = 1.0) -> None:
         super().__init__()
@@ -111,7 +118,7 @@ class Subject:
     problem: Problem
     bounds: Bounds
     weakened: Callable[[float], nn.Module]
-    distance: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
+    distance: Callable[[Any, Tensor, Tensor], Tensor] | None = None
 
 
 def paraboloid(pairs: int, seed: int) -> Subject:
@@ -133,14 +140,21 @@ def decoder(name: str, problem: Problem, known: Bounds, pairs: int) -> Subject:
     frequency = 2 * math.pi * WAVES / (high - low)
 
     def weakened(c: float) -> nn.Module:
-        return WeakDirection(problem.manifold, c, frequency)
+        return WeakDirection(module(problem), c, frequency)
 
     return Subject(name, first, Bounds(known.upper[:pairs], known.lower[:pairs]), weakened)
 
 
+def module(problem: Problem) -> nn.Module:
+    """The problem's generator, which is a module: all that is intervened on is."""
+    assert isinstance(problem.manifold, nn.Module)
+    return problem.manifold
+
+
 def intervened(subject: Subject, kind: str, c: float) -> Problem:
     """The subject's problem under an intervention of level c."""
-    p, f = subject.problem, subject.problem.manifold
+    p, f = subject.problem, module(subject.problem)
+    chart: nn.Module
     identity = json.dumps([p.identity, kind, c])
     if kind == "weak direction":
         return replace(p, manifold=subject.weakened(c).eval(), identity=identity)
@@ -148,18 +162,19 @@ def intervened(subject: Subject, kind: str, c: float) -> Problem:
         cos, sin = math.cos(ANGLE), math.sin(ANGLE)
         turn = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
         A = turn @ torch.diag(torch.tensor([c**0.5, c**-0.5], dtype=torch.float64)) @ turn.T
-        chart = nn.Linear(2, 2, bias=False).double()
-        chart.weight.data.copy_(A)
+        chart = linear = nn.Linear(2, 2, bias=False).double()
+        linear.weight.data.copy_(A)
         inverse: Callable[[Tensor], Tensor] = lambda z: z.double() @ torch.linalg.inv(A).T  # noqa: E731
     else:
         (low, high), _ = p.box
-        chart = Wavy(c**0.5 - c**-0.5, 2 * math.pi * WAVES / (high - low))
-        inverse = chart.inverse
+        chart = wavy = Wavy(c**0.5 - c**-0.5, 2 * math.pi * WAVES / (high - low))
+        inverse = wavy.inverse
     layers = [chart, *f] if isinstance(f, nn.Sequential) else [chart, f]
     with torch.no_grad():
         start, end, codes = (inverse(z.double()) for z in (p.start, p.end, p.codes))
     corners = torch.cat((start, end, codes)).aminmax(dim=0)
-    box = tuple(zip(corners.min.tolist(), corners.max.tolist(), strict=True))
+    (x0, y0), (x1, y1) = corners.min.tolist(), corners.max.tolist()
+    box = (x0, x1), (y0, y1)
     return Problem(nn.Sequential(*layers).eval(), start, end, box, codes, identity)
 
 
@@ -193,7 +208,7 @@ def intervene(
                 if kind != "weak direction" or c == 1:
                     truth[key] = subject.bounds
                 elif subject.distance is not None:
-                    exact = subject.distance(p.manifold, p.start, p.end).numpy()
+                    exact = subject.distance(module(p), p.start, p.end).numpy()
                     truth[key] = Bounds(exact, exact)
                 else:
                     truth[key] = Bounds(np.full(len(p.start), np.inf), np.zeros(len(p.start)))

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ...geodesics import Geodesics, measure
 from ...geometry import Manifold, in_dtype
-from .interventions import FALLEN, Subject, intervened
+from .interventions import FALLEN, Subject, intervened, module
 from .runs import CONTESTANTS, Contestant, contest, read, run
 from .scores import bounds, verdicts
 
@@ -33,7 +33,9 @@ ARITHMETICS = {
     "quotients, float64": (torch.float64, True),
     "quotients, float32": (torch.float32, True),
 }
-SHOWN = ("newton", "georce", "cubic spline", "fixed point")  # one of each kind that is fast
+SHOWN = tuple(  # one of each kind that is fast
+    m for m in CONTESTANTS if m.name in ("newton", "georce", "cubic spline", "fixed point")
+)
 KIND = "linear chart"  # the intervention under which the truth stays the same
 
 
@@ -67,7 +69,7 @@ def compare_arithmetics(
     subjects: Iterable[Subject],
     levels: Sequence[float],
     *,
-    contestants: Sequence[Contestant] = tuple(c for c in CONTESTANTS if c.name in SHOWN),
+    contestants: Sequence[Contestant] = SHOWN,
     progress: Callable[[str], None] = print,
 ) -> pd.DataFrame:
     """All contestants in all arithmetics under a linear chart of each level.
@@ -80,7 +82,7 @@ def compare_arithmetics(
         for c in levels:
             p = intervened(subject, KIND, c)
             for name, (dtype, quotients) in ARITHMETICS.items():
-                metric = MetricOf(p.manifold, dtype, quotients).eval()
+                metric = MetricOf(module(p), dtype, quotients).eval()
                 given = replace(p, manifold=metric, identity=f"{p.identity}, {name}")
                 jobs = [contest(f"{subject.name}, {name}, {c:g}", given, m, len(p.start)) for m in contestants]
                 tasks += [(subject, p, name, c, m.name, job) for m, job in zip(contestants, jobs, strict=True)]

@@ -72,10 +72,10 @@ def verdicts(length: ArrayLike, limits: Bounds) -> NDArray[np.str_]:
     "solved": the curve is at most SOLVED longer than the lower bound, and so than the shortest path, wherever that
     lies. "not solved": it is more than SOLVED longer than the upper bound. "undecided": neither can be said.
     """
-    length = np.nan_to_num(np.asarray(length, float), nan=np.inf)
-    upper, lower = (limit[: len(length)] for limit in limits)
-    failed = length > (1 + SOLVED) * upper
-    return np.where(failed, "not solved", np.where(length <= (1 + SOLVED) * lower, "solved", "undecided"))
+    lengths = np.nan_to_num(np.asarray(length, float), nan=np.inf)
+    upper, lower = (limit[: len(lengths)] for limit in limits)
+    failed = lengths > (1 + SOLVED) * upper
+    return np.where(failed, "not solved", np.where(lengths <= (1 + SOLVED) * lower, "solved", "undecided"))
 
 
 def scored(shortest: ArrayLike, certified: ArrayLike, found: Iterable[ArrayLike]) -> NDArray[np.bool_]:
