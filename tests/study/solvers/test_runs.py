@@ -17,7 +17,7 @@ from pullback.geometry import HyperbolicHalfPlane
 from pullback.study import workers
 from pullback.study.errors import CheckpointError
 from pullback.study.knots import rounded
-from pullback.study.solvers import runs
+from pullback.study.solvers import certificates, runs
 from pullback.study.solvers.premise import along
 from pullback.study.solvers.runs import CONTESTANTS, Contestant, Job, Problem, between_all, compare, search_box
 from pullback.study.solvers.scores import Bounds, outcomes
@@ -201,3 +201,25 @@ def test_a_senseless_number_of_jobs_is_refused(value: str, monkeypatch: pytest.M
 def test_the_search_box_holds_data_and_end_points_with_a_margin() -> None:
     p = replace(problem(), start=torch.tensor([[3.0, 0.0]]), end=torch.tensor([[0.0, -2.0]]))
     assert search_box(p) == ((-2.0, 4.0), (-2.75, 1.75))
+
+
+# ------------------------------------------------------------------------------------------------ the certificates
+
+
+def test_bounds_enclose_and_a_planted_detour_is_replaced_by_the_finer_grid_s_path(here: Path) -> None:
+    """Of a GAN two pairs of three are bounded. Its first path is planted: a detour, which the finer grid undercuts."""
+    problems = {"gan-m": problem(0), "vae-m": problem(1)}
+    compared = compare(problems, slow_pairs=1, grid=32, contestants=TWO, progress=lambda line: None)
+    good = compared["gan-m"].optimum
+    detour = good.points.clone()
+    detour[0] += 0.2 * torch.linspace(0, torch.pi, detour.shape[1], dtype=torch.float64).sin()[:, None]
+    length = good.length.clone()
+    length[0] *= 1.5
+    compared["gan-m"] = replace(compared["gan-m"], optimum=replace(good, points=detour, length=length))
+    best, limits, seconds = certificates.certify(problems, compared, gan_pairs=2, progress=lambda line: None)
+    assert [limits[name].sought.tolist() for name in problems] == [[True, True, False], [True, True, True]]
+    torch.testing.assert_close(best["gan-m"].optimum.length, good.length, rtol=1e-4, atol=0)
+    assert (best["gan-m"].optimum.points[0] - detour[0]).norm(dim=1).max() > 0.1
+    for name, known in limits.items():
+        assert known.certified[known.sought].all() and (known.lower <= known.upper)[known.sought].all()
+        assert (known.upper <= best[name].optimum.length.numpy()).all() and seconds[name] > 0

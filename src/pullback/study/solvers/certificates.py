@@ -55,7 +55,7 @@ def certify(
             certificate, wall = read(jobs[model, first], Certificate)
             lower[first : first + len(certificate.lower)] = certificate.lower.numpy()
             seconds += wall
-        found[model] = bounds(c.optimum.length, lower, [curves.length for curves in c.found.values()])
+        found[model] = bounds(c.optimum.length.numpy(), lower, [curves.length for curves in c.found.values()])
         spent[model] = seconds / max(1, np.isfinite(lower).sum())
     return best, found, spent
 
