@@ -41,7 +41,8 @@ NOTEBOOKS := 00_one_geodesic $(TRAINING) $(STUDY) 07_summary
 # This checkout's code, whichever clone the active environment was made for.
 export PYTHONPATH := $(CURDIR)/src
 ENVIRONMENT := $(PYTHON) tools/environment.py
-RUN = '$(shell $(ENVIRONMENT) python)'
+# Asked for once, by the first recipe that needs it.
+RUN = $(eval RUN := '$(shell $(ENVIRONMENT) python)')$(RUN)
 STAMPS := $(BUILD)/$(PROFILE)/stamps$(if $(filter published,$(WEIGHTS)),-published)
 RECORDS := $(if $(filter paper,$(PROFILE)),results,$(BUILD)/$(PROFILE)/results)/records
 

@@ -14,7 +14,7 @@ from statistics import median
 
 import torch
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from pullback.study import data
@@ -32,7 +32,7 @@ def ours(images: torch.Tensor, labels: torch.Tensor) -> float:
     return trained.history["negative ELBO"][0]
 
 
-def usual(dataset: data.MNIST, workers: int) -> float:
+def usual(dataset: Dataset, workers: int) -> float:
     """The epoch's mean loss, in nats an image."""
     torch.manual_seed(0)
     model = SPEC.build()
@@ -55,7 +55,7 @@ def usual(dataset: data.MNIST, workers: int) -> float:
 
 def main() -> None:
     images, labels = data.load("train")
-    dataset = data.MNIST(data_root(), transform=transforms.Compose([transforms.ToTensor(), torch.flatten]))
+    dataset = data.mnist()(data_root(), transform=transforms.Compose([transforms.ToTensor(), torch.flatten]))
     first, digits = next(iter(DataLoader(dataset, batch_size=SETTINGS.batch_size)))
     assert torch.equal(first, images[: len(first)]) and torch.equal(digits, labels[: len(first)])
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torchvision import datasets
 
 from pullback.study import data, paths
 from pullback.study.errors import DataError
@@ -332,7 +333,7 @@ def test_torchvisions_unverified_cache_is_not_read(tmp_path):
     for name in ("training.pt", "test.pt"):
         torch.save((torch.zeros(1, 28, 28), torch.zeros(1)), processed / name)
     with pytest.raises(RuntimeError, match="not found"):
-        data.MNIST(tmp_path)
+        data.mnist()(tmp_path)
 
 
 def test_mirrors_that_answer_are_used_and_the_others_passed_over(monkeypatch, tmp_path):
@@ -350,8 +351,8 @@ def test_mirrors_that_answer_are_used_and_the_others_passed_over(monkeypatch, tm
         threading.Thread(target=server.serve_forever, daemon=True).start()
         mirrors = ["http://127.0.0.1:9/", f"http://127.0.0.1:{server.server_port}/"]
         monkeypatch.setenv("no_proxy", "*")
-        monkeypatch.setattr(data.datasets.MNIST, "mirrors", mirrors)
-        monkeypatch.setattr(data.datasets.MNIST, "resources", resources)
+        monkeypatch.setattr(datasets.MNIST, "mirrors", mirrors)
+        monkeypatch.setattr(datasets.MNIST, "resources", resources)
         folder = data._from_mirrors(tmp_path / "into")
         server.shutdown()
     for name in data.SHA256:
@@ -370,7 +371,7 @@ def test_https_mirrors_come_first(monkeypatch, tmp_path):
             used.extend(self.mirrors)
             self.raw_folder = folder
 
-    monkeypatch.setattr(data.datasets, "MNIST", Reader)
+    monkeypatch.setattr(datasets, "MNIST", Reader)
     monkeypatch.setattr(data.urllib.request, "urlopen", lambda request, timeout: contextlib.nullcontext())
     data._from_mirrors(tmp_path)
     assert used == ["https://b/", "https://d/", "http://a/", "http://c/"]
@@ -378,7 +379,7 @@ def test_https_mirrors_come_first(monkeypatch, tmp_path):
 
 def test_mirrors_that_do_not_answer_are_named(monkeypatch, tmp_path):
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(data.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/", "file:///nowhere/"])
+    monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/", "file:///nowhere/"])
     with pytest.raises(OSError, match=r"127.0.0.1:9.*refused.*nowhere"):
         data._from_mirrors(tmp_path)
 

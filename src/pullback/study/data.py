@@ -19,12 +19,12 @@ import subprocess
 import tarfile
 import threading
 import urllib.request
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torchvision import datasets
 
 from .errors import DataError
 from .paths import data_root, remove_abandoned, temporary_folder
@@ -43,11 +43,19 @@ CONNECT_SECONDS = 8.0
 NPM_SECONDS = 120.0
 
 
-class MNIST(datasets.MNIST):
-    """torchvision's reader, without its fallback to MNIST/processed/*.pt, which nothing here verifies."""
+@cache
+def mnist() -> Any:
+    """The class of torchvision's reader, without its fallback to MNIST/processed/*.pt, which nothing here verifies.
 
-    def _check_legacy_exist(self) -> bool:
-        return False
+    torchvision takes nearly as long to import as torch, and only who reads or fetches the whole of MNIST needs it.
+    """
+    from torchvision import datasets
+
+    class MNIST(datasets.MNIST):
+        def _check_legacy_exist(self) -> bool:
+            return False
+
+    return MNIST
 
 
 def load(split: str, sample: bool = False, root: Path | None = None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,7 +72,7 @@ def load(split: str, sample: bool = False, root: Path | None = None) -> tuple[to
     else:
         root = data_root() if root is None else root
         ensure(root)
-        dataset = MNIST(root, train=split == "train")
+        dataset = mnist()(root, train=split == "train")
         images, labels = dataset.data, dataset.targets
     return images.flatten(1).float().div_(255), labels
 
@@ -192,6 +200,8 @@ def _sha256(path: Path, size: int, modified: int) -> str:
 def _from_mirrors(folder: Path) -> Path:
     """Fetch with torchvision from its mirrors that answer within CONNECT_SECONDS, by plain http only as a last resort:
     a file that was altered on its way is refused, but who listens sees what is fetched."""
+    from torchvision import datasets
+
     mirrors = sorted(datasets.MNIST.mirrors, key=lambda mirror: not mirror.startswith("https://"))
     answers = dict.fromkeys(mirrors, f"no answer within {CONNECT_SECONDS:g} s")
 
