@@ -6,14 +6,16 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import torch
 
+START = "forkserver" if sys.platform == "linux" else "spawn"  # elsewhere a fork may break what was imported before it
 _messages: multiprocessing.Queue | None = None  # in a worker: where its progress goes
 
 
@@ -36,16 +38,20 @@ def side_by_side(
     what: str,
     progress: Callable[[Any], object],
 ) -> None:
-    """`task(*a)` for each a of `arguments`, started in that order, `jobs` at a time, each in a fresh process.
+    """`task(*a)` for each a of `arguments`, started in that order, `jobs` at a time, each in a process of its own.
+
+    On Linux the processes come from one that has imported the task's module and done nothing else, so that torch is
+    imported once and not by each of them. They have this process's environment variables of now.
 
     `progress` is called here with whatever the tasks `say`. The first error, or an interrupt, ends all of them and is
     raised here; RuntimeError if a process was killed, at `what`. A script that calls this needs the usual
     `if __name__ == "__main__":` guard.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(START)
+    context.set_forkserver_preload([task.__module__])
     messages = context.Queue()
     others = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(jobs, context, _start_worker, (messages,))
+    executor = ProcessPoolExecutor(jobs, context, _start_worker, (messages, dict(os.environ)))
     try:
         running = {executor.submit(task, *a) for a in arguments}
         while running:
@@ -69,9 +75,11 @@ def side_by_side(
     _relay(messages, progress)
 
 
-def _start_worker(messages: multiprocessing.Queue) -> None:
+def _start_worker(messages: multiprocessing.Queue, environment: Mapping[str, str]) -> None:
     global _messages
     _messages = messages
+    os.environ.clear()
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches all processes; the parent alone answers it
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
