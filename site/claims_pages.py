@@ -29,7 +29,9 @@ def scorecard(study: Study) -> str:
 Every statement of the report that can be checked, {len(study.claims)} in all, with its verdict: {told}. A row opens to
 what was measured, what would count as support, and the result on each of five trainings (seeds). *Supported* means that
 the 95 % interval over seeds lies beyond the threshold in every part of the claim, *contradicted* that it lies on the
-other side in every part, *depends* that both occur, *undecided* that an interval holds its threshold.
+other side in every part, *depends* that both occur, *undecided* that an interval holds its threshold or that a
+measurement is missing. Beside each verdict stands that with Holm's correction for the number of claims. What stays
+open says why: more seeds would do, the effect lies at its threshold, its parts truly differ, or it waits.
 
 In the small pictures a dot is a seed and the bar the interval of their mean. The vertical line is the threshold, and
 the shaded side is where the bar must lie.
@@ -57,7 +59,7 @@ def _claim(study: Study, claim: dict[str, Any]) -> str:
     head, sidecar = claim["parts"][0], study.sidecar(claim["figure"])
     figure, (width, height) = sidecar["figure"], study.size(sidecar["figure"])
     cell = f'notebooks/{sidecar["notebook"]}.html#cell-{sidecar["cell"]}'
-    reason = f"<p>{escape(claim['reason'][0].upper() + claim['reason'][1:])}.</p>" if claim["reason"] else ""
+    reasons = "".join(f"<p>{sentence}</p>" for sentence in told(claim))
     parts = "".join(
         f"<tr><th>{escape(p['label'])}</th><td>{threshold(p)}</td><td>{with_interval(p)}</td>"
         f"<td>{badge(p['verdict']) if p['verdict'] in COLOURS else escape(p['verdict'])}</td><td>{dots(p)}</td></tr>"
@@ -69,8 +71,9 @@ data-sections="{"|".join(sections(claim["where"]))}">
 {badge(claim["verdict"])} <span class="headline">{escape(head["label"])}: {with_interval(head)}</span></summary>
 <dl><dt>Where</dt><dd>{escape(claim["where"])}</dd>
 <dt>Measured</dt><dd>{escape(claim["measure"])}</dd>
-<dt>Criterion</dt><dd>{escape(claim["criterion"])}</dd></dl>
-{reason}
+<dt>Criterion</dt><dd>{escape(claim["criterion"])}</dd>
+<dt>With Holm's correction</dt><dd>{claim["holm"]} (p = {number(claim["p_holm"], 2)})</dd></dl>
+{reasons}
 <div class="wide" tabindex="0"><table>
 <thead><tr><th>Part</th><th>Must be</th><th>Effect (95 % interval)</th><th>Verdict</th><th>Seeds</th></tr></thead>
 <tbody>{parts}</tbody></table></div>
@@ -79,6 +82,12 @@ loading="lazy" width="{width}" height="{height}"></a>
 <figcaption>{escape(sidecar["caption"])} <a href="gallery.html#{figure}">In the gallery</a> · \
 <a href="{cell}">the cell</a></figcaption></figure>
 </details>"""
+
+
+def told(claim: dict[str, Any]) -> list[str]:
+    """Why a claim has no plain verdict, what is open, and how its verdict moves with its threshold, a sentence each."""
+    found = [claim[key] for key in ("reason", "why", "swept") if claim[key]]
+    return [escape(f"{text[0].upper()}{text[1:]}.") for text in found]
 
 
 def dots(part: dict[str, Any]) -> str:
@@ -94,7 +103,8 @@ def dots(part: dict[str, Any]) -> str:
         return f"{WIDTH * (value - low) / (high - low):.1f}"
 
     shade = {"above": (bound, high), "below": (low, bound), "within": (-bound, bound)}[part["side"]]
-    told = f"seeds: {', '.join(map(number, values))}; interval {with_interval(part)}; must be {threshold(part)}"
+    listed = ", ".join(map(number, values)) or "none"
+    words = f"seeds: {listed}; interval {with_interval(part)}; must be {threshold(part)}"
     shapes = f'<rect class="side" x="{x(shade[0])}" y="0" width="{float(x(shade[1])) - float(x(shade[0])):.1f}" '
     shapes += f'height="{ROW}"/>'
     shapes += "".join(f'<line class="bound" x1="{x(b)}" x2="{x(b)}" y1="0" y2="{ROW}"/>' for b in bounds)
@@ -104,7 +114,7 @@ def dots(part: dict[str, Any]) -> str:
     shapes += "".join(f'<circle cx="{x(v)}" cy="{ROW / 2 - 3:.0f}" r="3.2"/>' for v in values)
     return (
         f'<svg class="dots" viewBox="0 0 {WIDTH} {ROW}" width="{WIDTH}" height="{ROW}" role="img" '
-        f'aria-label="{told}" style="--colour: {COLOURS.get(part["verdict"], "#888888")}">{shapes}</svg>'
+        f'aria-label="{words}" style="--colour: {COLOURS.get(part["verdict"], "#888888")}">{shapes}</svg>'
     )
 
 
@@ -138,8 +148,6 @@ def _statement(study: Study, claim: dict[str, Any]) -> str:
 def found(claim: dict[str, Any]) -> str:
     """What was found: what was measured, and each part with its effect, interval and threshold."""
     measure = claim["measure"].split(";")[0]
-    told = f"{escape(measure[0].upper() + measure[1:])}. "
-    if claim["reason"]:
-        told += f"{escape(claim['reason'][0].upper() + claim['reason'][1:])}. "
+    sentences = " ".join([f"{escape(measure[0].upper() + measure[1:])}.", *told(claim)])
     items = [f"{escape(p['label'])}: {with_interval(p)}, must be {threshold(p)}" for p in claim["parts"]]
-    return f"{told}</p><ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
+    return f"{sentences}</p><ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"

@@ -45,7 +45,7 @@ def sections(where: str) -> list[str]:
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number as the study prints it, with a true minus."""
-    return "none" if value is None else f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+    return "not measured" if value is None else f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
 
 def with_interval(part: dict[str, Any]) -> str:
@@ -59,7 +59,8 @@ def with_interval(part: dict[str, Any]) -> str:
 def threshold(part: dict[str, Any]) -> str:
     """What a part must reach."""
     sign = "\N{PLUS-MINUS SIGN}" if part["side"] == "within" else ""
-    return f"{part['side']} {sign}{number(part['threshold'])}"
+    other = f" (contradicted beyond {number(part['opposite'])})" if part.get("opposite") is not None else ""
+    return f"{part['side']} {sign}{number(part['threshold'])}{other}"
 
 
 @dataclass(frozen=True)

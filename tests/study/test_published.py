@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from pullback.geodesics import Geodesics
 from pullback.geometry import latent_map
 from pullback.study import checkpoints, data, publish, published, trained_models, training
-from pullback.study.claims.catalogue import ALIKE
+from pullback.study.claims.criteria import ALIKE
 from pullback.study.errors import CheckpointError
 from pullback.study.latent_points import FIRST
 from pullback.study.models import STUDY, ModelSpec

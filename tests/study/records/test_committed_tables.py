@@ -33,7 +33,7 @@ SHOWN: dict[str, Callable[[list[Record]], Any]] = {  # by the last line of the c
     "numbers.round(2)": sizes,
     "tables.median_quality(records)": tables.median_quality,
     "tables.certified_shares(records)": tables.certified_shares,
-    "tables.at_equal_distance(records)": tables.at_equal_distance,
+    "tables.correlations(records)": tables.correlations,
     'table.round(2).astype(object).fillna("")': seed_0,
 }
 

@@ -67,18 +67,21 @@ def test_what_distance_explains_is_taken_out() -> None:
         r = planted(records.record("vae-128-32-tanh", seed), "numbers.pairs.latent_distance", distance.tolist())
         r = planted(r, "numbers.pairs.optimum.log_cond_highest", (distance + 0.3 * noise[0]).tolist())
         found.append(planted(r, "numbers.pairs.methods.newton.iterations", (distance + 0.3 * noise[1]).tolist()))
-    text = tables.at_equal_distance(found)["iterations of newton"]
-    mean, low, high = (float(x) for x in re.findall(r"-?\d+\.\d+", text))
-    assert low < 0 < high and abs(mean) < 0.4  # the rank correlation is 0.9
+    row = tables.correlations(found).loc["iterations of newton"]
+    plain, *_ = (float(x) for x in re.findall(r"-?\d+\.\d+", row["any pairs"]))
+    assert plain > 0.7
+    for column in ("at equal distance", "at equal distance and length"):
+        mean, low, high = (float(x) for x in re.findall(r"-?\d+\.\d+", row[column]))
+        assert low < 0 < high and abs(mean) < 0.4
     same = [
         planted(r, "numbers.pairs.methods.newton.iterations", r.numbers.pairs.optimum.log_cond_highest) for r in found
     ]
-    assert tables.at_equal_distance(same)["iterations of newton"].startswith("1.00")
+    assert tables.correlations(same).loc["iterations of newton", "at equal distance"].startswith("1.00")
 
 
 @pytest.mark.parametrize("table", [
     tables.models, tables.sizes, tables.away, tables.quality, tables.median_quality, tables.shares_solved,
-    tables.certified_shares, tables.at_equal_distance,
+    tables.certified_shares, tables.correlations,
 ])  # fmt: skip
 def test_no_records_no_rows(table) -> None:
     assert len(table([])) == 0

@@ -1,8 +1,10 @@
 """The report's statements, tested: what is measured for each, what it must reach, and what the records say.
 
-catalogue.py: the claims as data: statement, measure, and parts, each an effect with its threshold.
+criteria.py: what a claim is made of: parts, each an effect with its threshold; groups of models.
+catalogue.py: the report's claims as data: statement, measure, parts. questions.py: those that it asks, and ours.
 effects.py: functions that compute one number from the records of one seed.
-verdicts.py: from the effects of several seeds to intervals, bands and verdicts; results/claims.json.
+statistics.py: intervals, bands, p-values, Holm's correction, and how many seeds would do.
+verdicts.py: from the effects of several seeds to verdicts, and why some are open; results/claims.json.
 tables.py: the verdicts as tables.
 verify.py: `make verify`: records against claims.json, claims.json against the bands of results/reference.json.
 """

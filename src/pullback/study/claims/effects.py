@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..records.schema import Numbers, PairNumbers
-from ..solvers.premise import rank_correlations
+from ..records.schema import Away, Numbers, PairNumbers
+from ..solvers.premise import FEWEST_RANKED, partial, rank_correlations
 
 
 class Seed:
@@ -35,6 +35,7 @@ class Seed:
 
 Effect = Callable[[Seed], float]
 Rows = Callable[[PairNumbers], tuple[ArrayLike, ArrayLike]]  # two numbers for each pair of a model
+FEWEST_PAIRS = 6  # of which a correlation at equal distance and length is taken
 
 
 def average(path: str, models: Sequence[str]) -> Effect:
@@ -60,11 +61,6 @@ def difference_of(path: str, other: str, models: Sequence[str]) -> Effect:
     return lambda s: fmean(s(name, path) - s(name, other) for name in models)
 
 
-def width(models: Sequence[str]) -> Effect:
-    """Mean width of log_det's range over the map."""
-    return difference_of("maps.log_det.q100", "maps.log_det.q0", models)
-
-
 def drop(models: Sequence[str]) -> Effect:
     """By how much log_det falls from the data's box to the ring around it."""
     return difference_of("beyond.median_inside", "beyond.median_outside", models)
@@ -79,9 +75,44 @@ def beyond_all(effect: Callable[[Sequence[str]], Effect], models: Sequence[str],
     return lambda s: effect(models)(s) - max(effect(names)(s) for names in others)
 
 
-def trained_on(size: int, path: str, model: str) -> Effect:
-    """A number of a model trained on `size` images, less that of the model trained on all."""
-    return lambda s: s(model, path, size) - s(model, path)
+def contrast(effect: Callable[[Sequence[str]], Effect], models: Sequence[str], others: Sequence[str]) -> Effect:
+    """An effect of some models less that of others. A difference of means, it is 0 on average where all are equal."""
+    return less(effect(models), effect(others))
+
+
+def trained_on(size: int, path: str, model: str, logarithm: bool = False) -> Effect:
+    """A number of a model trained on `size` images, or its logarithm, less that of the model trained on all."""
+    of = math.log if logarithm else float
+    return lambda s: of(s(model, path, size)) - of(s(model, path))
+
+
+def in_units_of(others: Sequence[str], path: str, models: Sequence[str]) -> Effect:
+    """Mean log_det at `path`, at the latent scale of other models.
+
+    With latent points s times as far apart, log_det is smaller by 4 log(s). s is the factor, as geometric mean over
+    pairs, between the latent distances of the same test digits on both.
+    """
+
+    def effect(s: Seed) -> float:
+        unit = fmean(_log_distance(s.pairs(name)) for name in others)
+        return fmean(s(name, path) + 4 * (_log_distance(s.pairs(name)) - unit) for name in models)
+
+    return effect
+
+
+def _log_distance(pairs: PairNumbers) -> float:
+    return _mean(np.log(np.array(pairs.latent_distance, float)))
+
+
+def where_dense(quantity: str, models: Sequence[str], limit: float) -> Effect:
+    """Mean of `log_det` or `log_cond` over the area whose sparsity is at most `limit`, an edge of the bins of `Away`:
+    of the bins' medians, each with the number of its points as weight. It needs no box."""
+
+    def of(away: Away) -> float:
+        inside = [i for i, edge in enumerate(away.edges[1:]) if edge <= limit * (1 + 1e-9) and away.count[i]]
+        return float(np.average([getattr(away, quantity)[i] for i in inside], weights=[away.count[i] for i in inside]))
+
+    return lambda s: fmean(of(s(name, "away")) for name in models)
 
 
 # ------------------------------------------------------------------------------------------------ over pairs
@@ -97,8 +128,9 @@ def gain(column: str, models: Sequence[str]) -> Effect:
     return effect
 
 
-def geodesics_mean(column: str, models: Sequence[str]) -> Effect:
-    return lambda s: fmean(_mean(np.array(getattr(s.pairs(name).geodesic, column), float)) for name in models)
+def highest_on_path(models: Sequence[str]) -> Effect:
+    """Mean over all pairs of the highest log_cond on the shortest path."""
+    return lambda s: fmean(_mean(np.array(s.pairs(name).optimum.log_cond_highest, float)) for name in models)
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -112,14 +144,6 @@ def share_solved(models: Sequence[str], method: str = "newton") -> Effect:
 
     def effect(s: Seed) -> float:
         return fmean(_mean(s.pairs(name).solved(method)[s.pairs(name).scored].astype(float)) for name in models)
-
-    return effect
-
-
-def solved_spread(models: Sequence[str]) -> Effect:
-    def effect(s: Seed) -> float:
-        shares = [share_solved([name])(s) for name in models]
-        return max(shares) - min(shares)
 
     return effect
 
@@ -140,28 +164,26 @@ def excess(models: Sequence[str]) -> Effect:
 # ------------------------------------------------------------------------------------------------ correlations
 
 
-def correlation(rows: Rows, models: Sequence[str], pooled: bool) -> Effect:
-    """Spearman's rank correlation over scored pairs: of all models together, or the mean of those within a model."""
+def correlation(rows: Rows, models: Sequence[str], equal: bool) -> Effect:
+    """Spearman's rank correlation over a model's scored pairs, mean over the models that have one.
 
-    def effect(s: Seed) -> float:
-        blocks = [_scored_rows(rows, s.pairs(name)) for name in models]
-        if pooled:
-            return float(rank_correlations(np.concatenate(blocks))[0, 1])
-        inside = [r for block in blocks if not math.isnan(r := float(rank_correlations(block)[0, 1]))]
-        return fmean(inside) if inside else math.nan
+    With `equal` it is partial, at equal latent distance and equal length of the shortest path, because a longer path
+    meets higher condition numbers and is harder for other reasons too. It then takes FEWEST_PAIRS pairs.
+    """
 
-    return effect
+    def within(pairs: PairNumbers) -> float:
+        given = (pairs.latent_distance, pairs.optimum.length) if equal else ()
+        first, last = rows(pairs)
+        found = np.column_stack((first, *given, last)).astype(float)[pairs.scored]
+        found = found[~np.isnan(found).any(1)]
+        return partial(found) if len(found) >= (FEWEST_PAIRS if equal else FEWEST_RANKED) else math.nan
+
+    return lambda s: _mean(np.array([within(s.pairs(name)) for name in models]))
 
 
 def correlation_of_models(path: str, other: str, models: Sequence[str]) -> Effect:
     """Spearman's rank correlation of two numbers over models."""
     return lambda s: float(rank_correlations([(s(name, path), s(name, other)) for name in models])[0, 1])
-
-
-def _scored_rows(rows: Rows, pairs: PairNumbers) -> NDArray[np.float64]:
-    """Two columns, of the scored pairs that have both numbers."""
-    found = np.column_stack(rows(pairs)).astype(float)[pairs.scored]
-    return found[~np.isnan(found).any(1)]
 
 
 def unsolved(method: str) -> Rows:

@@ -7,14 +7,18 @@ from typing import Any
 
 import pandas as pd
 
+OWN = "Not in the report"
+
 
 def table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row a claim: statement, section, verdict, and the headline's effect with its interval."""
+    """One row a claim: statement, section, verdict, that with Holm's correction, and the headline's effect with its
+    interval."""
     return pd.DataFrame({
         r["id"]: {
             "statement": r["statement"],
             "where": r["where"],
             "verdict": f"{r['verdict']}{told_reason(r)}",
+            "with Holm's correction": r["holm"],
             "effect (95 % interval)": _number(r),
         }
         for r in results
@@ -22,21 +26,30 @@ def table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def markdown(results: Sequence[dict[str, Any]], root: str = "..") -> str:
-    """The scorecard as a markdown table in which each verdict leads to the figure that shows it."""
-    lines = ["| | Statement | Where | Verdict | Headline: effect (95 % interval) |", "|---|---|---|---|---|"]
-    for r in results:
-        verdict = f"[{r['verdict']}]({root}/{r['figure']}){told_reason(r)}"
-        headline = f"{r['parts'][0]['label']}: {_number(r)}"
-        lines.append(f"| {r['id']} | {r['statement']} | {r['where']} | {verdict} | {headline} |")
-    return "\n".join(lines)
+    """The scorecard as markdown in which each verdict leads to the figure that shows it: one table of the report's
+    claims, and one of ours."""
+    head = ["| | Statement | Where | Verdict | With Holm's correction | Headline: effect (95 % interval) |",
+            "|---|---|---|---|---|---|"]  # fmt: skip
+    own = [_row(r, root) for r in results if r["where"] == OWN]
+    lines = [*head, *(_row(r, root) for r in results if r["where"] != OWN)]
+    return "\n".join([*lines, "", f"{OWN}:", "", *head, *own] if own else lines)
+
+
+def _row(result: dict[str, Any], root: str) -> str:
+    verdict = f"[{result['verdict']}]({root}/{result['figure']}){told_reason(result)}"
+    headline = f"{result['parts'][0]['label']}: {_number(result)}"
+    told = (result["id"], result["statement"], result["where"], verdict, result["holm"], headline)
+    return f"| {' | '.join(told)} |"
 
 
 def told_reason(result: dict[str, Any]) -> str:
-    return f": {result['reason']}" if result["reason"] else ""
+    """Why a claim has no plain verdict, what is open, and how its verdict moves with its threshold."""
+    told = [result[key] for key in ("reason", "why", "swept") if result[key]]
+    return f": {'. '.join(told)}" if told else ""
 
 
 def _number(result: dict[str, Any]) -> str:
     if result["interval"] is None:
-        return "" if result["effect"] is None else f"{result['effect']:.3g}"
+        return "not measured" if result["effect"] is None else f"{result['effect']:.3g}"
     low, high = result["interval"]
     return f"{result['effect']:.3g} ({low:.3g} to {high:.3g})"

@@ -2,32 +2,33 @@
 
 A part of a claim is one number a seed, in which pairs and models are already averaged: the seed is the sampling unit.
 Its interval is Student's 95 % interval of the mean over seeds, because with five of them a percentile bootstrap is far
-too narrow (it covers about 84 %; tests/study/claims/test_verdicts.py). Below SEEDS seeds there is no verdict.
+too narrow (it covers about 84 %; tests/study/claims/test_statistics.py). Below SEEDS seeds there is no verdict.
+
+Beside each plain verdict stands one with Holm's correction over all claims. A claim needs all of its parts, so its
+p-value is the largest of theirs (Berger, 1982), with no correction for their number. What stays undecided says why.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
-
-from scipy.stats import t as student
 
 from ..errors import RecordError
 from ..paths import write_atomically
 from ..provenance import SEAL, seal
 from ..records.items import SEEDS
 from ..records.schema import Numbers, Record
-from .catalogue import CLAIMS, Claim, Part
+from .catalogue import CLAIMS
+from .criteria import Claim, Part
 from .effects import Seed
+from .statistics import LEVEL, MOST_SEEDS, band, holm, interval, p_value, seeds_needed
 
-VERDICTS = ("supported", "contradicted", "undecided")  # of a part; a claim may also depend
-LEVEL, BAND_LEVEL = 0.95, 0.99
-FLOOR = 0.02  # least half-width of a band, relative to the effect or absolute: machines differ in their last bits, and
-# training amplifies them into other draws, so a spread of zero over seeds says nothing of another machine
+VERDICTS = ("supported", "contradicted", "undecided", "waiting")  # of a part; a claim may also depend, and never waits
 
 
 def by_seed(records: Iterable[Record]) -> dict[int, Seed]:
@@ -43,85 +44,161 @@ def by_seed(records: Iterable[Record]) -> dict[int, Seed]:
     return {seed: Seed(whole[seed], parts[seed]) for seed in sorted(whole)}
 
 
-def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Student's 95 % interval of the mean; None for fewer than two values."""
-    if len(values) < 2:
-        return None
-    half = float(student.ppf((1 + LEVEL) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
-    return fmean(values) - half, fmean(values) + half
-
-
-def band(values: Sequence[float]) -> tuple[float, float] | None:
-    """Where the mean of as many other seeds lies with a probability of 99 %: Student's prediction interval."""
-    if len(values) < 2:
-        return None
-    n, mean = len(values), fmean(values)
-    half = float(student.ppf((1 + BAND_LEVEL) / 2, n - 1)) * stdev(values) * math.sqrt(2 / n)
-    half = max(half, FLOOR * max(1.0, abs(mean)))
-    return mean - half, mean + half
-
-
 def judge(part: Part, values: Sequence[float]) -> str:
-    """supported, contradicted or undecided, by where the interval lies; "n of 5 seeds" if those are too few."""
+    """supported, contradicted, undecided or waiting, by where the interval lies; "n of 5 seeds" if those are too few
+    and the part does not wait for a measurement."""
     found = interval(values)
     if len(values) < SEEDS or found is None:
-        return f"{len(values)} of {SEEDS} seeds"
+        return "waiting" if part.waits and not values else f"{len(values)} of {SEEDS} seeds"
     low, high = found
+    supports, contradicts = _limits(part)
     if part.side == "within":
-        inside = -part.threshold < low and high < part.threshold
-        outside = high < -part.threshold or low > part.threshold
+        inside = -supports < low and high < supports
+        outside = high < -supports or low > supports
         return "supported" if inside else "contradicted" if outside else "undecided"
     if part.side == "below":
-        low, high = -high, -low
-    threshold = -part.threshold if part.side == "below" else part.threshold
-    return "supported" if low > threshold else "contradicted" if high < threshold else "undecided"
+        low, high, supports, contradicts = -high, -low, -supports, -contradicts
+    open_ = "waiting" if part.waits else "undecided"
+    return "supported" if low > supports else "contradicted" if high < contradicts else open_
+
+
+def _limits(part: Part) -> tuple[float, float]:
+    """Beyond which thresholds a part is supported, and contradicted."""
+    if part.opposite is not None:
+        return part.threshold, part.opposite
+    never = math.inf if part.side == "below" else -math.inf
+    return part.threshold, never if part.waits else part.threshold
 
 
 def evaluate(records: Iterable[Record], claims: Sequence[Claim] = CLAIMS) -> list[dict[str, Any]]:
     """Each claim with its verdict, as results/claims.json has it. The effect, interval, band and values are those of
     the claim's first part; `seeds` are the seeds that count for all parts."""
     seeds = by_seed(records)
-    return [_evaluate(claim, seeds) for claim in claims]
+    results = [_evaluate(claim, seeds) for claim in claims]
+    for result, p in zip(results, holm([r["p"] for r in results]), strict=True):
+        result["p_holm"] = p
+        result["holm"] = result["verdict"] if p < 1 - LEVEL else "undecided"
+    return results
 
 
 def _evaluate(claim: Claim, seeds: dict[int, Seed]) -> dict[str, Any]:
-    parts: list[dict[str, Any]] = []
-    for part in claim.parts:
-        values: dict[int, float] = {}
-        for seed, s in seeds.items():
-            try:
-                value = part.effect(s)
-            except KeyError:  # a record that this part needs is not there
-                continue
-            if math.isfinite(value):
-                values[seed] = value
-        listed = list(values.values())
-        parts.append({
-            "label": part.label, "quantity": part.quantity, "side": part.side, "threshold": part.threshold,
-            "effect": fmean(listed) if listed else None, "interval": interval(listed), "band": band(listed),
-            "verdict": judge(part, listed), "values": {str(seed): value for seed, value in values.items()},
-        })  # fmt: skip
-    verdict, reason = _verdict(parts)
+    parts = [_part(part, seeds) for part in claim.parts]
+    verdict, reason = _verdict(parts) if len(seeds) >= SEEDS else ("undecided", f"{len(seeds)} of {SEEDS} seeds")
     used = set.intersection(*({int(seed) for seed in p["values"]} for p in parts))
     return {
         "id": claim.id, "statement": claim.statement, "where": claim.where, "measure": claim.measure,
-        "criterion": claim.criterion, "verdict": verdict, "reason": reason,
-        "effect": parts[0]["effect"], "interval": parts[0]["interval"], "band": parts[0]["band"],
-        "seeds": sorted(used), "figure": f"figures/{claim.figure}.png", "parts": parts,
+        "criterion": claim.criterion, "verdict": verdict, "reason": reason, "why": _why_open(parts),
+        "swept": _swept(claim, parts), "p": _p(verdict, parts), "effect": parts[0]["effect"],
+        "interval": parts[0]["interval"], "band": parts[0]["band"], "seeds": sorted(used),
+        "figure": f"figures/{claim.figure}.png", "parts": parts,
     }  # fmt: skip
+
+
+def _part(part: Part, seeds: Mapping[int, Seed]) -> dict[str, Any]:
+    values: dict[int, float] = {}
+    for seed, s in seeds.items():
+        try:
+            value = part.effect(s)
+        except KeyError:  # a record that this part needs is not there
+            continue
+        if math.isfinite(value):
+            values[seed] = value
+    listed = list(values.values())
+    verdict = judge(part, listed)
+    why, needed = _why(part, verdict, listed)
+    return {
+        "label": part.label, "quantity": part.quantity, "side": part.side, "threshold": part.threshold,
+        "opposite": part.opposite, "effect": fmean(listed) if listed else None, "interval": interval(listed),
+        "band": band(listed), "verdict": verdict, "why": why, "needed": needed,
+        "p": p_value(listed, _nearest(part, verdict, listed)) if verdict in VERDICTS[:2] else 1.0,
+        "values": {str(seed): value for seed, value in values.items()},
+    }  # fmt: skip
+
+
+def _nearest(part: Part, verdict: str, values: Sequence[float]) -> float:
+    """The threshold that the verdict rests on: of two, the nearer."""
+    if part.side == "within":
+        return math.copysign(part.threshold, fmean(values))
+    return _limits(part)[verdict == "contradicted"]
+
+
+def _why(part: Part, verdict: str, values: Sequence[float]) -> tuple[str, int | None]:
+    """Why a part has no verdict, nothing if it has one, and how many seeds would do if more of them would."""
+    if verdict == "waiting":
+        return f"waiting for {part.waits}", None
+    if verdict != "undecided":
+        return "", None
+    needed = seeds_needed(values, _nearest(part, verdict, values))
+    return ("too noisy", needed) if needed else (f"at its threshold, which {MOST_SEEDS} seeds would not change", None)
+
+
+def _p(verdict: str, parts: Sequence[dict[str, Any]]) -> float:
+    """The p-value of a claim's verdict. Of one that depends, both directions must be there: the smallest p-value of
+    each, times the number of parts (Bonferroni)."""
+    if verdict in ("supported", "contradicted"):
+        return max(p["p"] for p in parts)
+    if verdict == "depends":
+        least = [min(p["p"] for p in parts if p["verdict"] == kind) for kind in ("supported", "contradicted")]
+        return min(1.0, len(parts) * max(least))
+    return 1.0
 
 
 def _verdict(parts: Sequence[dict[str, Any]]) -> tuple[str, str]:
     labels = {verdict: [p["label"] for p in parts if p["verdict"] == verdict] for verdict in VERDICTS}
-    fewest = min(len(p["values"]) for p in parts)
-    if fewest < SEEDS:
-        return "undecided", f"{fewest} of {SEEDS} seeds"
+    few = [len(p["values"]) for p in parts if p["verdict"] not in VERDICTS]
+    if few:
+        return "undecided", f"{min(few)} of {SEEDS} seeds"
     if labels["supported"] and labels["contradicted"]:
-        parts_of = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in labels.items() if names)
+        parts_of = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in list(labels.items())[:2])
         return "depends", parts_of
-    if labels["undecided"]:
-        return "undecided", f"the interval holds the threshold: {', '.join(labels['undecided'])}"
+    if labels["undecided"] or labels["waiting"]:
+        return "undecided", ""
     return ("supported" if labels["supported"] else "contradicted"), ""
+
+
+def _why_open(parts: Sequence[dict[str, Any]]) -> str:
+    """What is open about a claim's parts: those that truly differ, and each reason with the parts that have it."""
+    open_ = [p for p in parts if p["why"]]
+    pairs = [f"{a['label']} and {b['label']}" for a, b in combinations(parts, 2) if open_ and _differ(a, b)]
+    told = [f"parts that truly differ: {'; '.join(pairs)}"] if pairs else []
+    for why in dict.fromkeys(p["why"] for p in open_):
+        own = [p["label"] + (f" ({p['needed']} seeds would do)" if p["needed"] else "")
+               for p in open_ if p["why"] == why]  # fmt: skip
+        told.append(f"{why}: {'; '.join(own)}")
+    return ". ".join(told)
+
+
+def _differ(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """Whether two parts of one quantity lie on different sides of their thresholds, by an interval of the difference of
+    their distances from them, seed by seed."""
+    seeds = sorted(a["values"].keys() & b["values"].keys())
+    if a["quantity"] != b["quantity"] or len(seeds) < SEEDS or "waiting" in (a["verdict"], b["verdict"]):
+        return False
+    first, second = ([_margin(p, p["values"][seed]) for seed in seeds] for p in (a, b))
+    low, high = interval([x - y for x, y in zip(first, second, strict=True)]) or (0.0, 0.0)
+    return fmean(first) * fmean(second) < 0 and not low <= 0 <= high
+
+
+def _margin(part: dict[str, Any], value: float) -> float:
+    """How far a value lies on the supporting side of a part's threshold."""
+    return {"above": value - part["threshold"], "below": part["threshold"] - value,
+            "within": part["threshold"] - abs(value)}[part["side"]]  # fmt: skip
+
+
+def _swept(claim: Claim, parts: Sequence[dict[str, Any]]) -> str:
+    """The verdict at other condition numbers, and where it changes; nothing for a claim without them or of too few
+    seeds."""
+    ends = [p["interval"] for p in parts if len(p["values"]) >= SEEDS]
+    if not claim.conditions or len(ends) < len(parts):
+        return ""
+    found = []
+    for condition in claim.conditions:
+        moved = [part._replace(threshold=math.log(condition)) for part in claim.parts]
+        judged = [{**p, "verdict": judge(m, list(p["values"].values()))} for m, p in zip(moved, parts, strict=True)]
+        found.append(f"{condition:g}: {_verdict(judged)[0]}")
+    low, high = math.exp(min(end[0] for end in ends)), math.exp(max(end[1] for end in ends))
+    judgements = f"by the condition number from which one calls it bad: {', '.join(found)}"
+    return f"{judgements}; supported from {high:.1f} on, contradicted up to {low:.1f}"
 
 
 def write(results: Sequence[dict[str, Any]], path: Path) -> None:

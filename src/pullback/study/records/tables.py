@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..claims.verdicts import interval
+from ..claims.effects import FEWEST_PAIRS
+from ..claims.statistics import interval
 from ..labels import COLLAPSED_GAN, family
 from ..models.catalogue import STUDY
-from ..solvers.premise import rank_correlations
+from ..solvers.premise import partial
 from .schema import Numbers, PairNumbers, Record
 
 Records = Sequence[Record]
@@ -27,7 +28,7 @@ RATIOS = ("roughness",)  # positive, no logarithm, and best compared by its rati
 _WHO = ("family", "model", "seed")
 _MAP = (*CONDITIONING, *MAGNITUDE, *PACKING, "held-out")
 _AWAY = ("log_det", "log_cond", "image_distance")
-FEWEST_PAIRS = 6  # pairs of which a correlation given a third quantity is taken
+EQUAL = ("any pairs", "at equal distance", "at equal distance and length")
 CONDITIONS = (5, 10, 20)  # condition numbers between which pairs are counted
 _CONDITION_LABELS = ("up to 5", "5 to 10", "10 to 20", "above 20")
 QUALITIES = ("evenness", "nearest", "confidence", "changes", "sparse", "log_det")
@@ -156,8 +157,10 @@ def certified_shares(records: Records) -> pd.DataFrame:
     return groups.agg(pairs="size", certified="mean").sort_index().round(2)
 
 
-def at_equal_distance(records: Records) -> pd.Series:
-    """Partial rank correlation, given latent distance, of the highest log_cond on the shortest path with an outcome.
+def correlations(records: Records) -> pd.DataFrame:
+    """Rank correlations of the highest log_cond on the shortest path with an outcome, one row an outcome.
+
+    Between any pairs, at equal latent distance, and at equal length of the path too: the last two are partial.
 
     Mean within the working models of a seed that have at least FEWEST_PAIRS scored pairs, as text over seeds.
     """
@@ -167,19 +170,15 @@ def at_equal_distance(records: Records) -> pd.Series:
             continue
         outcomes: dict[str, ArrayLike] = {"iterations of newton": pairs.methods["newton"].iterations}
         outcomes |= {f"not solved by {m}": ~pairs.solved(m) for m in ("newton", "cubic spline", "fixed point")}
-        columns = (pairs.optimum.log_cond_highest, pairs.latent_distance, *outcomes.values())
-        numbers = np.column_stack([np.asarray(column) for column in columns])[pairs.scored]
-        correlations = rank_correlations(numbers[~np.isnan(numbers).any(1)])
-        rows += [(r.item.seed, outcome, _partial(correlations, i)) for i, outcome in enumerate(outcomes, start=2)]
-    found = pd.DataFrame(rows, columns=["seed", "outcome", "partial rank correlation"]).dropna()
-    means = found.groupby(["outcome", "seed"], sort=False)["partial rank correlation"].mean()
-    return means.groupby("outcome", sort=False).agg(_with_interval)
-
-
-def _partial(correlations: NDArray[np.float64], outcome: int) -> float:
-    """Correlation of the first column with that of the outcome, given the second, from the matrix of correlations."""
-    xy, xz, yz = correlations[0, outcome], correlations[0, 1], correlations[1, outcome]
-    return float((xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2)))
+        given = (pairs.latent_distance, pairs.optimum.length)
+        for outcome, values in outcomes.items():
+            columns = (pairs.optimum.log_cond_highest, *given, values)
+            numbers = np.column_stack([np.asarray(column, float) for column in columns])[pairs.scored]
+            numbers = numbers[~np.isnan(numbers).any(1)]
+            compared = [partial(numbers[:, kept]) for kept in ([0, 3], [0, 1, 3], [0, 1, 2, 3])]
+            rows.append((r.item.seed, outcome, *compared))
+    found = pd.DataFrame(rows, columns=["seed", "outcome", *EQUAL]).astype(dict.fromkeys(EQUAL, float))
+    return found.groupby(["outcome", "seed"], sort=False).mean().groupby("outcome", sort=False).agg(_with_interval)
 
 
 # ------------------------------------------------------------------------------------------------ for sidecars
