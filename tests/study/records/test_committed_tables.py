@@ -11,6 +11,7 @@ import pytest
 
 from pullback.study.claims import verdicts
 from pullback.study.claims.tables import markdown
+from pullback.study.labels import readable
 from pullback.study.paths import PROJECT, RESULTS
 from pullback.study.profiles import get_profile
 from pullback.study.records import one_seed, reading, tables
@@ -21,20 +22,20 @@ SIZED = ["log_cond, median", "log_cond, 95 %", "log_det, median", "held-out"]
 
 
 def sizes(records: list[Record]) -> pd.DataFrame:
-    return tables.sizes(records).groupby(["family", "images"])[SIZED].mean().round(2)
+    return readable(tables.sizes(records).groupby(["family", "images"])[SIZED].mean().reset_index())
 
 
 def seed_0(records: list[Record]) -> pd.DataFrame:
-    return one_seed.table(get_profile("paper"), 0).round(2).astype(object).fillna("")
+    return readable(one_seed.table(get_profile("paper"), 0))
 
 
 SHOWN: dict[str, Callable[[list[Record]], Any]] = {  # by the last line of the cell
     "Markdown(markdown(results))": lambda records: markdown(verdicts.evaluate(records)),
-    "numbers.round(2)": sizes,
+    "readable(numbers.reset_index())": sizes,
     "tables.median_quality(records)": tables.median_quality,
     "tables.certified_shares(records)": tables.certified_shares,
     "tables.correlations(records)": tables.correlations,
-    'table.round(2).astype(object).fillna("")': seed_0,
+    "readable(table)": seed_0,
 }
 
 

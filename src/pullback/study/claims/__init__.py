@@ -6,5 +6,6 @@ effects.py: functions that compute one number from the records of one seed.
 statistics.py: intervals, bands, p-values, Holm's correction, and how many seeds would do.
 verdicts.py: from the effects of several seeds to verdicts, and why some are open; results/claims.json.
 tables.py: the verdicts as tables.
-verify.py: `make verify`: records against claims.json, claims.json against the bands of results/reference.json.
+reference.py: results/reference.json, with whose bands a run of one's own is compared.
+verify.py: `make verify`: the records among themselves, claims.json against them, another run against the bands.
 """

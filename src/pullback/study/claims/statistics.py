@@ -30,8 +30,12 @@ def band(values: Sequence[float], seeds: int | None = None) -> tuple[float, floa
     interval."""
     if len(values) < 2:
         return None
-    n, mean = len(values), fmean(values)
-    half = float(student.ppf((1 + BAND_LEVEL) / 2, n - 1)) * stdev(values) * math.sqrt(1 / n + 1 / (seeds or n))
+    return band_of(fmean(values), stdev(values), len(values), seeds or len(values))
+
+
+def band_of(mean: float, spread: float, n: int, seeds: int) -> tuple[float, float]:
+    """`band` of n values with that mean and standard deviation, for the mean of `seeds` others."""
+    half = float(student.ppf((1 + BAND_LEVEL) / 2, n - 1)) * spread * math.sqrt(1 / n + 1 / seeds)
     half = max(half, FLOOR * max(1.0, abs(mean)))
     return mean - half, mean + half
 

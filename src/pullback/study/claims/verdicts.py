@@ -202,7 +202,7 @@ def _swept(claim: Claim, parts: Sequence[dict[str, Any]]) -> str:
 
 
 def write(results: Sequence[dict[str, Any]], path: Path) -> None:
-    """results/claims.json, or a reference of it: the claims, and their seal."""
+    """results/claims.json: the claims, and their seal."""
     content = {SEAL: seal(_plain(results)), "claims": results}
     write_atomically(path, f"{json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)}\n".encode())
 

@@ -1,12 +1,14 @@
 """`make verify`: is what was measured whole, do the claims follow from it, and does a run agree with the committed one?
 
-Three checks of results/, or of another folder:
+Four checks of results/, or of another folder:
 
-1. Every record of the sweep is there, whole, unedited and under its own name, and no other file is.
-2. results/claims.json is what `verdicts.evaluate` gives from these records.
-3. Each effect lies within its band in results/reference.json. The reference is the committed run's claims.json, kept
-   beside it so that a run of one's own, which replaces records and claims, has something to be compared with. A band
-   holds the mean of as many other seeds with a probability of 99 %.
+1. Every record of the sweep is there, whole, unedited, of today's recipes and under its own name, and no other file is.
+2. The numbers of the records agree among themselves (`records.consistency`).
+3. results/claims.json is what `verdicts.evaluate` gives from these records.
+4. Of a run of one's own, each effect lies within its band of results/reference.json, which holds the mean of as many
+   other seeds with a probability of 99 %. The committed records, of which the bands are, lie within them in any case.
+
+A band that holds a part's threshold says nothing of the part's verdict. Every such part is named.
 """
 
 from __future__ import annotations
@@ -14,18 +16,18 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import RecordError
 from ..paths import RESULTS
 from ..profiles import Profile, get_profile
-from ..records import reading
-from ..records.items import items
+from ..records import consistency, reading
+from ..records.items import SEEDS, items
 from ..records.schema import Record
+from . import reference, verdicts
 from .tables import told_reason
-from .verdicts import evaluate, read
 
 SAME = 1e-12  # relative, or absolute below one: numbers of claims.json against those that the records give
 
@@ -64,61 +66,69 @@ def disagreements(found: Any, wanted: Any, where: str = "claims") -> list[str]:
     return [f"{where}: {found!r}, but the records give {wanted!r}"]
 
 
-def outside_bands(found: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]]) -> list[str]:
-    """What of a run lies outside the reference's bands: one line each for an effect or a missing claim. The bands are
-    for runs of as many seeds; the mean of fewer scatters more."""
-    own, lines = {r["id"]: r for r in found}, []
-    for wanted in reference:
-        got = own.get(wanted["id"])
-        if got is None:
-            lines.append(f"{wanted['id']}: missing")
-            continue
-        parts = {p["label"]: p for p in got["parts"]}
-        for p in wanted["parts"]:
-            value = parts.get(p["label"], {}).get("effect")
-            if p["band"] is not None and (value is None or not p["band"][0] <= value <= p["band"][1]):
+def outside_bands(found: Sequence[dict[str, Any]], wanted: dict[str, Any]) -> list[str]:
+    """What of a run lies outside the reference's bands: one line each for an effect or a missing part."""
+    own, lines = {(r["id"], p["label"]): p for r in found for p in r["parts"]}, []
+    for claim, of in wanted["claims"].items():
+        for label, part in of["parts"].items():
+            got = own.get((claim, label))
+            limits = reference.band(part, max(1, len(got["values"])) if got else 1)
+            if limits is None:
+                continue
+            value = None if got is None else got["effect"]
+            if value is None or not limits[0] <= value <= limits[1]:
                 told = "missing" if value is None else f"{value:.4g}"
-                lines.append(f"{wanted['id']}, {p['label']}: {told}, band {p['band'][0]:.4g} to {p['band'][1]:.4g}")
+                lines.append(f"{claim}, {label}: {told}, band {limits[0]:.4g} to {limits[1]:.4g}")
     return lines
 
 
-def changed_verdicts(found: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]]) -> list[str]:
+def changed_verdicts(found: Sequence[dict[str, Any]], wanted: dict[str, Any]) -> list[str]:
     """The verdicts that are not the reference's, one line each. Of honest repetitions several are: an effect near its
     threshold, well within its band, can fall on either side."""
-    own = {r["id"]: r for r in found}
-    pairs = [(own[wanted["id"]], wanted) for wanted in reference if wanted["id"] in own]
-    return [f"{got['id']}: {got['verdict']}{told_reason(got)}; the reference is {wanted['verdict']}"
-            for got, wanted in pairs if got["verdict"] != wanted["verdict"]]
+    pairs = [(r, wanted["claims"][r["id"]]["verdict"]) for r in found if r["id"] in wanted["claims"]]
+    return [f"{got['id']}: {got['verdict']}{told_reason(got)}; the reference is {verdict}"
+            for got, verdict in pairs if got["verdict"] != verdict]  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0 if all is well, 1 for a claim outside its bands or not what the records give, 2 for records or a
-    list of claims that cannot be used."""
+    """Exit status 0 if all is well, 1 for numbers that do not agree or lie outside their bands, 2 for files that cannot
+    be used."""
     parser = argparse.ArgumentParser(prog="python -m pullback.study.claims.verify", description="Check a run's claims.")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of records/ and claims.json")
     parser.add_argument("--reference", type=Path, default=RESULTS / "reference.json")
     chosen = parser.parse_args(arguments)
     path = chosen.results / "claims.json"
     records, unfit = whole_sweep(chosen.results / "records", get_profile("paper"))
-    lists = {}
-    for file in (path, chosen.reference):
-        try:
-            lists[file] = read(file)
-        except RecordError as error:
-            unfit.append(str(error))
+    claims = _or_told(verdicts.read, path, unfit)
+    bands = _or_told(reference.read, chosen.reference, unfit)
     if unfit:
         print("\n".join(f"error: {line}" for line in unfit), file=sys.stderr)
         return 2
-    found, reference = lists[path], lists[chosen.reference]
-    lines = [f"{path}: {line}" for line in disagreements(found, evaluate(records))]
-    lines += outside_bands(found, reference)
-    told = f"{len(records)} records are whole, {path} follows from them, and all {len(reference)} claims lie within "
-    print("\n".join(lines) or f"{told}the bands of {chosen.reference}")
+    lines = consistency.faults(records)
+    lines += [f"{path}: {line}" for line in disagreements(claims, verdicts.evaluate(records))]
+    own = reference.weights(records) == bands["records"]
+    if not own:
+        lines += outside_bands(claims, bands)
+    told = f"{len(records)} records are whole and agree among themselves, and {path} follows from them"
+    print("\n".join(lines) or told)
+    print(f"note: the bands of {chosen.reference} are of these records, and were not compared with them" if own
+          else f"note: compared with the bands of {chosen.reference}")  # fmt: skip
+    for line in reference.hidden(bands, SEEDS):
+        print(f"note, a run within the bands can have another verdict: {line}")
     for name, versions in reading.mixed_versions(records).items():
         print(f"note: the records were made with {name} {', '.join(versions)}")
-    for line in changed_verdicts(found, reference):
+    for line in changed_verdicts(claims, bands):
         print(f"note, another verdict: {line}")
     return int(bool(lines))
+
+
+def _or_told(read: Callable[[Path], Any], path: Path, unfit: list[str]) -> Any:
+    """What a file holds; or nothing, and what is wrong with it among the unfit."""
+    try:
+        return read(path)
+    except RecordError as error:
+        unfit.append(str(error))
+        return None
 
 
 if __name__ == "__main__":
