@@ -143,7 +143,7 @@ def test_a_record_that_is_edited_and_sealed_again_no_longer_gives_the_claims(
     assert "claims, 4.1-5" in capsys.readouterr().out
 
 
-GAN, OTHER = "gan-128-32-tanh-nobn-r1-seed2", "vae-128-32-tanh-seed1"
+GAN, OTHER = "gan-128-32-tanh-nobn-r1-seed2", "dae-128-32-tanh-seed0"
 
 
 @pytest.mark.parametrize("mutate, told", [

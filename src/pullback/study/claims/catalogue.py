@@ -276,8 +276,8 @@ CLAIMS = (
     ),
     Claim(
         "4.2-7", "Section 4.2", "GANs have an ill-conditioned Jacobian.",
-        f"share of [-3, 3]^2 with a condition number above 20; above {MANY_BAD:.2g} more than 1 % of the prior's 1 to "
-        f"99 % range is badly conditioned wherever those places lie, below {FEW_BAD:.2g} less than 1 % of it is",
+        f"share of [-3, 3]^2 with a condition number above 20; above {MANY_BAD:.3g} more than 1 % of the prior's 1 to "
+        f"99 % range is badly conditioned wherever those places lie, below {FEW_BAD:.3g} less than 1 % of it is",
         "seeds_conditioning",
         [above(family, average(BAD, names), MANY_BAD)._replace(opposite=FEW_BAD, waits=PRIOR_BOX)
          for family, names in ((COLLAPSED_GANS, COLLAPSED), (R1_GANS, R1))],

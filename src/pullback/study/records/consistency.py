@@ -2,7 +2,7 @@
 
 A record that was edited is refused because of its seal, but a seal can be made anew. Several numbers of a record are
 measured twice, in different ways, and records of one seed share draws. What was measured over another box, of other
-weights, or was typed, does not agree.
+weights, or was typed, does not agree, unless it happens to have the same median of log_det.
 """
 
 from __future__ import annotations
