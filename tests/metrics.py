@@ -20,7 +20,7 @@ from pullback.geometry import (
     rbf_centres,
     rbf_deviation,
 )
-from pullback.geometry.elements import Exponential
+from pullback.geometry.elements import Deviation, Exponential
 
 ERRORS = 5  # standard errors that a mean of samples may be off
 
@@ -59,6 +59,7 @@ def metrics(k: int = 2) -> dict[str, Manifold]:
     z = codes(k)
     return {
         "expected": ExpectedMetric(net(0, k), deviation(k)),
+        "bounded deviation": ExpectedMetric(net(0, k), net(9, k, last=Deviation())),
         "radial": ExpectedMetric(net(0, k), bells(k)),
         "bare callables": ExpectedMetric(net(0, k).__call__, bells(k).__call__),
         "ensemble": EnsembleMetric([net(i, k) for i in range(3)]),

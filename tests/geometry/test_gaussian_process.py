@@ -83,6 +83,39 @@ def test_neither_order_nor_units_nor_the_place_of_the_codes_matter() -> None:
     torch.testing.assert_close(moved.metric(Z + 1e4), space.metric(Z), rtol=1e-7, atol=1e-7)
 
 
+def test_the_mean_of_three_points_is_the_textbook_formula() -> None:
+    z, y = torch.tensor([[0.0], [1.0], [2.5]]).double(), torch.tensor([[1.0], [-2.0], [0.5]]).double()
+    K = kernel(z, z) + NOISE * torch.eye(3)
+    at = torch.tensor([[0.3], [2.0], [40.0]]).double()
+    found = GaussianProcessMetric(z, y, SCALE, S2, NOISE).images(at)
+    torch.testing.assert_close(found, kernel(at, z) @ torch.linalg.solve(K, y))
+    assert found[2].abs() < 1e-12  # far away the prior's mean
+
+
+def test_inducing_points_at_all_codes_are_the_whole_process() -> None:
+    whole, sparse = (GaussianProcessMetric(C, X, SCALE, S2, NOISE, inducing=U) for U in (None, C))
+    torch.testing.assert_close(sparse.metric(Z), whole.metric(Z), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sparse.images(Z), whole.images(Z), rtol=1e-4, atol=1e-4)
+
+
+def test_the_sparse_metric_is_the_formula_with_derivatives_by_torch() -> None:
+    U = C[:6]
+    K, cross = kernel(U, U), kernel(U, C)
+    S = torch.linalg.inv(K + cross @ cross.T / NOISE)
+
+    def covariance(a: Tensor, b: Tensor) -> Tensor:
+        a, b = a[None], b[None]
+        return (kernel(a, b) - kernel(a, U) @ (torch.linalg.inv(K) - S) @ kernel(U, b))[0, 0]
+
+    def each(z: Tensor) -> Tensor:
+        J = torch.func.jacrev(lambda a: (kernel(a[None], U) @ S @ cross @ X / NOISE)[0])(z)
+        return J.T @ J + 20 * torch.func.jacfwd(torch.func.jacrev(covariance), 1)(z, z)
+
+    sparse = GaussianProcessMetric(C, X, SCALE, S2, NOISE, inducing=U)
+    torch.testing.assert_close(sparse.metric(Z), torch.stack([each(z) for z in Z]), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(sparse.speed_squared(Z, Z), torch.einsum("ni,nij,nj->n", Z, sparse.metric(Z), Z))
+
+
 def test_bad_data_and_a_singular_kernel_matrix_are_refused() -> None:
     with pytest.raises(ValueError, match="singular to rounding.*raise the noise.*remove codes"):
         GaussianProcessMetric(C.repeat(2, 1), X.repeat(2, 1), SCALE, S2, 0.0)
@@ -93,5 +126,8 @@ def test_bad_data_and_a_singular_kernel_matrix_are_refused() -> None:
     for bad in ((C, X, 0.0, S2, NOISE), (C, X, SCALE, -1.0, NOISE), (C, X, SCALE, S2, -NOISE)):
         with pytest.raises(ValueError, match="must be positive"):
             GaussianProcessMetric(*bad)
+    for inducing, noise in ((C[:, :1], NOISE), (C[0], NOISE), (C[:5], 0.0)):
+        with pytest.raises(ValueError, match="inducing points must be"):
+            GaussianProcessMetric(C, X, SCALE, S2, noise, inducing=inducing)
     with pytest.raises(ValueError, match="dimension 2"):
         geodesic(GaussianProcessMetric(C, X, SCALE, S2, NOISE), [[0.0, 0, 0]], [[1.0, 1, 1]])

@@ -1,60 +1,151 @@
-"""The ring of one rotated digit at smoke size: the data, the measures, and every metric's way from end to end."""
+"""Rotated digits at smoke size: the data, the measures, every metric's way from end to end, and the records."""
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from pullback.study import data, rings
+from pullback.geometry import EuclideanSpace
+from pullback.study.rings import run
+from pullback.study.rings.decoders import train_all, train_decoder
+from pullback.study.rings.digits import Rings, chosen, on_circle, pairs, rings
+from pullback.study.rings.judgement import even, judge_known, judge_metric, verdict
+from pullback.study.rings.metrics import FLOORS, ZETAS, metrics
 
 
 @pytest.fixture(scope="module")
-def digit() -> rings.Ring:
-    images, labels = data.load("train", sample=True)
-    return rings.ring(images[labels == 7][0], 200)
+def digit() -> Rings:
+    return rings(chosen(1), 200, 0)
 
 
-def test_a_quarter_turn_is_a_turn_of_the_grid_of_pixels(digit: rings.Ring) -> None:
-    first, quarter, half = (digit.images[i].reshape(28, 28) for i in (0, 50, 100))
-    turns = [torch.rot90(first, k) for k in (1, -1)]
-    assert min(float((quarter - turned).abs().max()) for turned in turns) < 1e-4
-    torch.testing.assert_close(half, torch.rot90(first, 2), rtol=0, atol=1e-4)
-    assert (digit.codes - rings.on_circle(digit.angles)).norm(dim=1).mean().item() == pytest.approx(0.0627, rel=0.15)
+@pytest.fixture(scope="module")
+def three() -> Rings:
+    return rings(chosen(3), 200, 0)
 
 
-def test_the_true_way_is_judged_true_and_a_false_one_false(digit: rings.Ring) -> None:
-    """A decoder that looks its image up: on the circle nothing is off but the spacing of the angles."""
+def truth(data: Rings):
+    """A decoder that looks its image up: on the circles nothing is off but the spacing of the angles."""
 
-    def truth(z: torch.Tensor) -> torch.Tensor:
-        turn = torch.remainder(torch.atan2(z[:, 1], z[:, 0]), 2 * math.pi)
-        return digit.images[(turn / (2 * math.pi) * 200).round().long() % 200]
+    def decode(z: torch.Tensor) -> torch.Tensor:
+        digit = torch.cdist(z, data.centres).argmin(1)
+        x, y = (z - data.centres[digit]).unbind(1)
+        turn = torch.remainder(torch.atan2(y, x), 2 * math.pi)
+        return data.images[200 * digit + (turn / (2 * math.pi) * 200).round().long() % 200]
 
-    found = rings.compare(digit, truth, {}, count=6)  # type: ignore[arg-type]
-    circle, straight = found["circle"], found["straight line"]
-    assert circle.off_largest.max() == 0 and circle.leaves.max() < 1e-12 and circle.angle.max() < 0.9 + 1e-6
-    apart = (rings.pairs(6)[1] - rings.pairs(6)[0]) / 2
-    torch.testing.assert_close(straight.leaves, 1 - apart.cos(), rtol=0, atol=2e-3)
-    assert (straight.angle > circle.angle).all()
+    return decode
+
+
+def test_a_quarter_turn_is_a_turn_of_the_grid_of_pixels(three: Rings) -> None:
+    for i in range(3):
+        first, quarter, half = (three.images[200 * i + step].reshape(28, 28) for step in (0, 50, 100))
+        turns = [torch.rot90(first, k) for k in (1, -1)]
+        assert min(float((quarter - turned).abs().max()) for turned in turns) < 1e-4
+        torch.testing.assert_close(half, torch.rot90(first, 2), rtol=0, atol=1e-4)
+    off = (three.codes - three.at(three.angles.double(), three.digit)).norm(dim=1)
+    assert off.mean().item() == pytest.approx(0.0627, rel=0.1)
+
+
+def test_circles_are_apart_and_within_the_box(digit: Rings, three: Rings) -> None:
+    assert digit.centres.tolist() == [[0, 0]] and digit.box == ((-2, 2), (-2, 2))
+    assert torch.pdist(three.centres).tolist() == pytest.approx([3.0, 3.0, 3.0])
+    (x0, x1), (y0, y1) = three.box
+    inside = three.codes.double() - torch.tensor([x0, y0]), torch.tensor([x1, y1]) - three.codes.double()
+    assert min(float(a.min()) for a in inside) > 0.5
+
+
+def test_the_true_way_is_judged_true_and_a_false_one_false(digit: Rings, three: Rings) -> None:
+    for data in (digit, three):
+        ends = pairs(6, len(data.centres))
+        found = judge_known(data, truth(data), ends)
+        circle, straight = (
+            {k: torch.tensor(v, dtype=torch.float64) for k, v in found[name].items()}
+            for name in ("circle", "straight line")
+        )
+        assert circle["off_largest"].max() == 0 and circle["leaves"].max() < 1e-12
+        assert circle["angle"].max() < 0.9 + 1e-6
+        apart = (ends.end - ends.start) / 2
+        torch.testing.assert_close(straight["leaves"], 1 - apart.cos(), rtol=0, atol=2e-3)
+        assert (straight["angle"] > circle["angle"]).all()
+
+
+def test_shortest_paths_of_the_plane_are_judged_as_straight_lines(three: Rings) -> None:
+    ends = pairs(3, 3)
+    found = judge_metric(three, EuclideanSpace(), truth(three), ends, grid=32)
+    straight = judge_known(three, truth(three), ends)["straight line"]
+    assert all(found["agreed"])
+    assert found["leaves"] == pytest.approx(straight["leaves"], abs=1e-3)
 
 
 def test_even_points_are_evenly_spaced() -> None:
     t = torch.linspace(0, 1, 2001, dtype=torch.float64) ** 3
-    points = rings.even(rings.on_circle(t)[None], 9)
-    expected = rings.on_circle(torch.linspace(0, 1, 9, dtype=torch.float64))
+    points = even(on_circle(t)[None], 9)
+    expected = on_circle(torch.linspace(0, 1, 9, dtype=torch.float64))
     torch.testing.assert_close(points[0], expected, rtol=0, atol=1e-3)
 
 
-def test_every_metric_is_compared(digit: rings.Ring) -> None:
-    members = [rings.train_decoder(digit, seed, epochs=20, batch=100) for seed in (0, 1)]
-    again = rings.train_decoder(digit, 0, epochs=20, batch=100)
-    assert all(a.equal(b) for a, b in zip(members[0].parameters(), again.parameters(), strict=True))
-    spaces = rings.manifolds(digit, members[0], members)
-    assert len(spaces) == 3 + len(rings.ZETAS) + len(rings.FLOORS)
-    names = ("deterministic", "Fisher-Rao", "ensemble", "RBF, zeta 1", "density, floor 0.1")
-    some = {name: spaces[name] for name in names}
-    found = rings.compare(digit, members[0], some, count=2, grid=32)
-    assert list(found) == ["straight line", "circle", *some]
-    for judged in found.values():
-        assert all(values.shape == (2,) and values.isfinite().all() for values in judged)
+def test_every_metric_is_compared(digit: Rings) -> None:
+    decoders = train_all(digit, 0, members=2, epochs=2, batch=100)
+    again = train_decoder(digit, 0, epochs=2, batch=100)
+    assert all(a.equal(b) for a, b in zip(decoders.plain.parameters(), again.parameters(), strict=True))
+    found = metrics(digit, decoders)
+    assert len(found) == 5 + len(ZETAS) + len(FLOORS) + 3
+    z = digit.codes[:3].double()
+    for name, compared in found.items():
+        compared.space.check(z)
+        assert compared.space.metric(z).isfinite().all(), name
+        assert compared.decode(z).shape == (3, 784), name
+
+
+def measures(leaves: float, off: float, agreed: bool = True) -> dict[str, Any]:
+    return {"leaves": [leaves, 9.0], "off_largest": [off, 9.0], "agreed": [agreed, False]}
+
+
+def test_a_verdict_takes_four_seeds_and_only_pairs_that_agree() -> None:
+    line, good, far, between = measures(0.35, 2.1), measures(0.1, 1.4), measures(0.9, 6.0), measures(0.2, 1.4)
+    assert verdict([(good, line)] * 4 + [(far, line)]) == "keeps"
+    assert verdict([(good, line)] * 3 + [(far, line)] * 2) == "undecided"
+    assert verdict([(far, line)] * 4 + [(good, line)]) == "leaves"
+    assert verdict([(between, line)] * 5) == "undecided"
+    assert verdict([(measures(0.1, 2.2), line)] * 5) == "undecided"  # near the ring, and its images are off
+    assert verdict([(measures(0.1, 1.4, False), line)] * 5) == "undecided"
+
+
+def test_records_are_sealed_resumed_and_refused_when_edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path / "build"))
+    item = run.Item(2, 0, run.Size(angles=100, epochs=1, members=2, pairs=2, grid=24))
+    kept = metrics
+    monkeypatch.setattr(run, "metrics", lambda data, decoders: {
+        name: found for name, found in kept(data, decoders).items() if name in ("deterministic", "flat")
+    })  # fmt: skip
+    told: list[str] = []
+
+    def interrupted(line: str) -> None:
+        told.append(line)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.work(item, interrupted)
+    record = run.work(item, told.append)
+    assert [line.split(" (")[0] for line in told] == ["7-4-seed0: deterministic", "7-4-seed0: flat"]  # each once
+    assert set(record["metrics"]) == {"deterministic", "flat"} and set(record["straight"]) == {"plain", "flat"}
+    path = tmp_path / f"{item.name}.json"
+    run.write(record, path)
+    assert run.read(item, tmp_path) == record
+    assert run.read(item._replace(size=run.Size()), tmp_path) is None
+    assert run.verdicts([item], tmp_path)[2].keys() == {"deterministic", "flat"}
+    run.run([item], tmp_path, told.append)
+    assert told[-1] == "1 of 1 records are there"
+    edited = json.loads(path.read_text())
+    edited["metrics"]["flat"]["leaves"][0] += 0.1
+    path.write_text(json.dumps(edited))
+    assert run.read(item, tmp_path) is None
+
+
+def test_the_committed_records_are_whole() -> None:
+    for path in run.FOLDER.glob("*.json"):
+        assert any(path.stem == item.name and run.read(item) for item in run.ITEMS), path

@@ -17,6 +17,9 @@ TINY = {
     "gan": ModelSpec("gan", (8, 4), "tanh"),
     "healthy": ModelSpec("gan", (8, 4), "tanh", discriminator_batch_norm=False, r1=1.0),
     "classifier": ModelSpec("classifier", (8, 4), "tanh"),
+    "gaussian": ModelSpec("gaussian", (8, 4), "tanh"),
+    "ensemble": ModelSpec("ensemble", (8, 4), "tanh", members=3),
+    "flat": ModelSpec("flat", (8, 4), "tanh", weight=0.01),
 }
 SHORT = TrainingSettings(epochs=2, batch_size=20)
 

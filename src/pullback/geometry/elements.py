@@ -15,6 +15,17 @@ class Angle(nn.Module):
         return math.pi / 2 + 2 * (a / 4).tanh().atan()
 
 
+LEAST_VARIANCE = 1e-3  # of a pixel in [0, 1] about its mean: a deviation of 8 grey levels of 255
+
+
+class Deviation(nn.Module):
+    """sqrt(LEAST_VARIANCE + sigmoid(a) / 4): from any a the standard deviation of a pixel in [0, 1], whose variance is
+    1/4 at most."""
+
+    def forward(self, a: Tensor) -> Tensor:
+        return (LEAST_VARIANCE + a.sigmoid() / 4).sqrt()
+
+
 class Exponential(nn.Module):
     """exp(a)."""
 

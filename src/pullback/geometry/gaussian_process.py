@@ -8,6 +8,11 @@ Jacobian at z is normal, and its expected square is (Tosi et al. 2014, eq. 17)
 
 for images X (m, N). Far from the codes G is 0 and the metric a plateau, N s^2 / l^2 I: long there, but flat. So a
 shortest path avoids it only where the way through the data is shorter still.
+
+With inducing points U (u, k) in place of all codes, and K = k(U, U), C = k(U, Z), the posterior is that of Titsias
+(2009): with S = K + C C^T / e, G now the derivatives of k(z, U), and memory u^2,
+
+    E[J^T J] = J_m^T J_m + N (s^2 / l^2 I - G (K^-1 - S^-1) G^T),    J_m^T = G S^-1 C X / e.
 """
 
 from __future__ import annotations
@@ -24,15 +29,18 @@ from .inputs import as_points, as_tensor
 from .manifolds import Manifold
 
 NOISE = 1e-10  # least noise relative to s^2 that leaves the metric its digits
+JITTER = 1e-8  # what is added to the diagonal of the inducing points' kernel matrix, relative to s^2
+CHUNK = 4096  # codes whose kernel with the inducing points is held at a time
 
 
 class GaussianProcessMetric(Manifold):
     """The latent space of a Gaussian-process decoder with its expected metric (see the module).
 
     codes (m, k) and images (m, ...), from which the prior's mean has been taken; `lengthscale` l in latent units, one
-    number or one a dimension (k,); `variance` s^2 and `noise` e in squared pixel units. Lengths are in pixel units.
-    Memory is m^2, whatever N. ValueError for hyperparameters that are not positive, for shapes that do not match, and
-    where the kernel matrix is singular to rounding: noise below 1e-10 of the variance among codes that repeat.
+    number or one a dimension (k,); `variance` s^2 and `noise` e in squared pixel units; `inducing` (u, k), if there are
+    so many codes that m^2 numbers are too many. Lengths are in pixel units. ValueError for hyperparameters that are not
+    positive, for shapes that do not match, and where the kernel matrix is singular to rounding: noise below 1e-10 of
+    the variance among codes that repeat. That of inducing points is regularised, by 1e-8 of the variance.
     """
 
     def __init__(
@@ -43,6 +51,8 @@ class GaussianProcessMetric(Manifold):
         variance: float,
         noise: float,
         box: Sequence[Sequence[float]] | None = None,
+        *,
+        inducing: Any = None,
     ) -> None:
         Z, X = as_points(codes, "codes"), as_points(images, "images")
         scale = as_tensor(lengthscale, "lengthscale")
@@ -57,24 +67,54 @@ class GaussianProcessMetric(Manifold):
                 f"lengthscale and variance must be positive, noise at least 0, all finite; got {scale.tolist()}, "
                 f"{variance} and {noise}"
             )
+        U = Z if inducing is None else as_points(inducing, "inducing")
+        if U.ndim != 2 or not len(U) or U.shape[1] != Z.shape[1] or (inducing is not None and noise == 0):
+            raise ValueError(
+                f"inducing points must be (u, {Z.shape[1]}), as the codes are, and their noise positive; got "
+                f"{tuple(U.shape)} and noise {noise}"
+            )
         X = X.flatten(1)
         self.box, self.variance, self.device = box, variance, Z.device
         self.scale, self.pixels = scale.expand(Z.shape[1]), X.shape[1]
-        self.kernel = Gaussians(Z, self.scale, math.log(variance))
+        self.kernel = Gaussians(U, self.scale, math.log(variance))
         self.codes = self.kernel.centres
         apart = torch.cdist(self.codes, self.codes, compute_mode="donot_use_mm_for_euclid_dist")
         K = variance * torch.exp(-0.5 * apart.square())
+        if inducing is None:
+            self._condition(K, X, noise)
+        else:
+            self._condition_sparsely(K, self.kernel.placed(Z), X, noise)
+
+    def _condition(self, K: Tensor, X: Tensor, noise: float) -> None:
         K.diagonal().add_(noise)
         L, failed = torch.linalg.cholesky_ex(K)
-        if failed or bool(L.diagonal().square().min() < NOISE * variance):
+        if failed or bool(L.diagonal().square().min() < NOISE * self.variance):
             raise ValueError(
-                f"the kernel matrix of {len(Z)} codes is singular to rounding with noise {noise:.3g}: raise the noise "
-                f"to {1e-6 * variance:.3g} or more, or remove codes that are nearly equal"
+                f"the kernel matrix of {len(X)} codes is singular to rounding with noise {noise:.3g}: raise the noise "
+                f"to {1e-6 * self.variance:.3g} or more, or remove codes that are nearly equal"
             )
         white = torch.linalg.solve_triangular(L, X, upper=False)
-        middle = white @ white.T - self.pixels * torch.eye(len(Z), dtype=Z.dtype, device=Z.device)
-        half = torch.linalg.solve_triangular(L.T, middle, upper=True)
-        self.weight = torch.linalg.solve_triangular(L.T, half.T, upper=True)  # K^-1 X X^T K^-1 - N K^-1
+        self._weigh(L, white, torch.eye(len(X), dtype=X.dtype, device=X.device))
+
+    def _condition_sparsely(self, K: Tensor, placed: Tensor, X: Tensor, noise: float) -> None:
+        """With K = L L^T and A = L^-1 C / sqrt(e): S = L (I + A A^T) L^T, so K^-1 - S^-1 = L^-T (I - (I + A A^T)^-1)
+        L^-1 and S^-1 C X / e = L^-T (I + A A^T)^-1 A X / sqrt(e)."""
+        K.diagonal().add_(JITTER * self.variance)
+        L = torch.linalg.cholesky(K)
+        eye = torch.eye(len(K), dtype=X.dtype, device=X.device)
+        inner, seen = eye.clone(), X.new_zeros(len(K), X.shape[1])
+        for z, x in zip(placed.split(CHUNK), X.split(CHUNK), strict=True):
+            A = torch.linalg.solve_triangular(L, self.kernel(z).T, upper=False) / noise**0.5
+            inner += A @ A.T
+            seen += A @ x / noise**0.5
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(inner))
+        self._weigh(L, inverse @ seen, eye - inverse)
+
+    def _weigh(self, L: Tensor, white: Tensor, known: Tensor) -> None:
+        """The posterior's mean is k(z, U) L^-T white, and its variance s^2 - |L^-1 k(U, z)|^2 in the norm `known`."""
+        self.mean = torch.linalg.solve_triangular(L.T, white, upper=True)
+        half = torch.linalg.solve_triangular(L.T, white @ white.T - self.pixels * known, upper=True)
+        self.weight = torch.linalg.solve_triangular(L.T, half.T, upper=True)
 
     def check(self, z: Tensor, lengths: bool = True) -> None:
         if z.shape[1] != self.codes.shape[1]:
@@ -82,6 +122,10 @@ class GaussianProcessMetric(Manifold):
 
     def together(self, z: Tensor) -> int:
         return max(1, 2**20 // (len(self.codes) * z.shape[-1]))
+
+    def images(self, z: Tensor) -> Tensor:
+        """The posterior's mean (n, N) at points z (n, k), to which the prior's mean is yet to be added."""
+        return self.kernel(self.kernel.placed(z)) @ self.mean
 
     def metric(self, z: Tensor) -> Tensor:
         z = self.kernel.placed(z)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .elements import Angle, Exponential, InverseRoot, Joined, Radial
+from .elements import LEAST_VARIANCE, Angle, Deviation, Exponential, InverseRoot, Joined, Radial
 
 
 class Activation(NamedTuple):
@@ -60,6 +60,11 @@ class Bells(NamedTuple):
 Step = Affine | Activation | Bells
 
 
+def _share(y: Tensor) -> Tensor:
+    """sigmoid(a) of a deviation y (see `Deviation`)."""
+    return 4 * (y * y - LEAST_VARIANCE)
+
+
 # tanh a = 2 sigmoid(2 a) - 1, because torch's sigmoid is several times faster than its tanh in float64.
 ACTIVATIONS: dict[type[nn.Module], Activation] = {
     nn.Tanh: Activation(
@@ -80,6 +85,12 @@ ACTIVATIONS: dict[type[nn.Module], Activation] = {
         lambda a: a.mul_(0.5).sigmoid_().mul_(2).sub_(1).atan_().mul_(2).add_(math.pi / 2),
         lambda y: y.sin().div_(2),
         lambda y: y.cos().div_(2),
+    ),
+    Deviation: Activation(
+        "deviation",
+        lambda a: a.sigmoid_().div_(4).add_(LEAST_VARIANCE).sqrt_(),
+        lambda y: _share(y) * (1 - _share(y)) / (8 * y),
+        lambda y: 1 - 2 * _share(y) - _share(y) * (1 - _share(y)) / (8 * y * y),
     ),
     Exponential: Activation("exponential", torch.exp_, lambda y: y.clone(), torch.ones_like),
     InverseRoot: Activation("inverse root", torch.rsqrt_, lambda y: y**3 / -2, lambda y: y * y * -1.5),

@@ -5,6 +5,8 @@ records/: what is measured on a trained model: schema, measurement, reading.
 solvers/: all solvers on the same pairs, their scores, and the report's premise.
 claims/: the report's statements as data, their effects, verdicts and tables, and `make verify`.
 panels/: the report's ten panels against variants of the choices that it does not print.
+away/: systems that are to know where their data are, all in one call.
+rings/: rotated digits, whose shortest paths are known, and how far each metric's are from them.
 plots/: drawing.
 
 data.py: MNIST, verified by hash. profiles.py, parameters.py: the sizes of a run, and what a caller may set.
@@ -13,7 +15,6 @@ checkpoints.py: files of trained models, and what decides their keys. former.py:
 recipes.py: the versions that enter the keys of models and results, and the guard that asks for a new one.
 published.py: models and results that travel with a clone, in weights/. publish.py: writes that folder.
 latent_points.py: the codes, the box and the pairs of test digits of a model. knots.py: curves as they are kept.
-rings.py: one digit rotated through all angles, whose shortest paths are known.
 notebook.py: what every notebook starts from. report.py: what the report prints.
 choices.py: every setting and where it comes from. labels.py: what models and families are called.
 figures.py, provenance.py: figures with their sidecars, and the seals of what a run writes.

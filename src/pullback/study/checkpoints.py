@@ -38,7 +38,7 @@ def _changed(chosen: ModelSpec | TrainingSettings) -> dict[str, Any]:
     """The fields that have no default, or another value than it."""
     values = {field.name: getattr(chosen, field.name) for field in fields(chosen) if field.default is MISSING
               or getattr(chosen, field.name) != field.default}
-    numbers = ("r1", "learning_rate", "noise_level")
+    numbers = ("r1", "learning_rate", "noise_level", "weight")
     return {name: float(value) if name in numbers else value for name, value in values.items()}
 
 

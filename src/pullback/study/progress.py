@@ -9,7 +9,8 @@ from .models.spec import ModelSpec
 from .training import Epoch
 
 INTERVAL = 20.0  # seconds between two lines, unless a model is finished
-COST = {"vae": 1.0, "dae": 1.2, "gan": 1.6, "classifier": 0.4}  # of an epoch, relative to a VAE of the same widths
+COST = {"vae": 1.0, "dae": 1.2, "gan": 1.6, "classifier": 0.4, "gaussian": 1.7, "ensemble": 1.1, "flat": 2.0}
+# of an epoch, relative to a VAE of the same widths
 PENALTY = 0.4  # what the R1 penalty adds to that
 
 

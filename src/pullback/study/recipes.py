@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import latent_points, training
+from .away import kept
 from .records import measurement
+from .rings import RECIPE as RINGS
 from .solvers import runs
 
 PACKAGE = Path(__file__).parents[1]
@@ -45,6 +47,14 @@ RECIPES = {
         runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "ff358d397d11b0ae"
     ),
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
+    "fitting": Recipe(
+        kept.RECIPE, ("study/away/kept.py", "study/away/processes.py", "study/away/variance.py",
+                      "geometry/stochastic.py"), "",
+    ),
+    "rings": Recipe(
+        RINGS, ("geometry/*.py", "geodesics/*.py", "study/rings/*.py", "study/away/processes.py",
+                          "study/models/*.py"), "",
+    ),
 }  # fmt: skip
 
 

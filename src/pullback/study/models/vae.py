@@ -31,8 +31,12 @@ class VAE(nn.Module):
 
     def negative_elbo(self, images: Tensor, labels: Tensor, noise: torch.Generator) -> Tensor:
         """Upper bound of -log p(x) in nats an image: eq. 10 of Kingma & Welling (2013), one sample."""
+        return self.bound(images, noise)[0]
+
+    def bound(self, images: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The negative ELBO, and the codes (n, k) that were drawn for it."""
         mean, log_variance = self.encoder(images).chunk(2, dim=1)
         epsilon = torch.randn(mean.shape, generator=noise, device=mean.device)
-        logits = self.generator[:-1](mean + (0.5 * log_variance).exp() * epsilon)
+        z = mean + (0.5 * log_variance).exp() * epsilon
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
-        return self.loss(logits, images) + divergence
+        return self.loss(self.generator[:-1](z), images) + divergence, z

@@ -1,0 +1,7 @@
+"""Latent spaces that are to know where their data are: every system that the report names in sections 2, 3.1.2, 3.2.1.
+
+systems.py: all of them for one profile and seed, by name, in one call, `systems`.
+variance.py: the radial bells of a decoder's variance, fitted to codes and errors.
+processes.py: Gaussian-process decoders: from codes that are given, or with codes of their own.
+kept.py: what was fitted, on disk.
+"""
