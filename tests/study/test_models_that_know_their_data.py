@@ -192,7 +192,8 @@ def test_the_metric_by_hand_is_that_of_automatic_differentiation() -> None:
             if isinstance(layer, nn.BatchNorm1d):
                 layer.momentum = 1.0
         f(batch)
-        torch.testing.assert_close(found.double(), pullback_metric(f.eval(), z.double()), rtol=2e-3, atol=1e-7)
+        expected = pullback_metric(f.eval(), z.double())
+        torch.testing.assert_close(found.double(), expected, rtol=0, atol=2e-3 * float(expected.abs().max()))
 
 
 def test_weights_that_batch_norm_undoes_do_not_change_the_metric() -> None:
@@ -201,7 +202,7 @@ def test_weights_that_batch_norm_undoes_do_not_change_the_metric() -> None:
     before = metric(f, z, z)
     with torch.no_grad():
         f[3].weight *= 0.5
-    torch.testing.assert_close(metric(f, z, z), before, rtol=1e-2, atol=1e-6)
+    torch.testing.assert_close(metric(f, z, z), before, rtol=0, atol=1e-2 * before.abs().max().item())
 
 
 def test_an_isometry_is_not_penalised_and_stretching_one_direction_is() -> None:
@@ -238,11 +239,12 @@ def test_the_penalties_are_the_published_formulas() -> None:
 def test_mixed_up_codes_lie_on_lines_through_two_codes_and_a_little_beyond() -> None:
     z = mixed_up(torch.tensor([[0.0, 0.0], [1.0, 2.0]]).repeat(500, 1), noise())
     torch.testing.assert_close(z[:, 1], 2 * z[:, 0])
-    assert -0.2 <= z[:, 0].min() < -0.1 and 1.1 < z[:, 0].max() <= 1.2
+    assert -0.2 <= z[:, 0].min() < -0.1
+    assert 1.1 < z[:, 0].max() <= 1.2
 
 
 def test_without_weight_it_is_the_vae_and_with_weight_its_metric_is_flatter() -> None:
-    settings = TrainingSettings(epochs=25, batch_size=25)
+    settings = TrainingSettings(epochs=100, batch_size=25)
     specs = (ModelSpec("vae", (8, 4), "tanh"), ModelSpec("flat", (8, 4), "tanh"),
              ModelSpec("flat", (8, 4), "tanh", penalty="isometric", weight=1000.0))  # fmt: skip
     plain, unweighted, penalised = (train(s, settings, images(), torch.zeros(50), device="cpu").model for s in specs)

@@ -117,7 +117,7 @@ def test_a_verdict_takes_four_seeds_and_only_pairs_that_agree() -> None:
 
 def test_records_are_sealed_resumed_and_refused_when_edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path / "build"))
-    item = run.Item(2, 0, run.Size(angles=100, epochs=1, members=2, pairs=2, grid=24))
+    item = run.Item(2, 0, run.Size(angles=100, epochs=1, members=2, pairs=2, grid=32))
     kept = metrics
     monkeypatch.setattr(run, "metrics", lambda data, decoders: {
         name: found for name, found in kept(data, decoders).items() if name in ("deterministic", "flat")

@@ -36,7 +36,7 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "training": Recipe(training.RECIPE, ("study/training.py", "study/models/*.py"), "4233a5607a2317a7"),
+    "training": Recipe(training.RECIPE, ("study/training.py", "study/models/*.py"), "e1a038924fbaf0d2"),
     "measuring": Recipe(
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
@@ -49,11 +49,11 @@ RECIPES = {
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
     "fitting": Recipe(
         kept.RECIPE, ("study/away/kept.py", "study/away/processes.py", "study/away/variance.py",
-                      "geometry/stochastic.py"), "",
+                      "geometry/stochastic.py"), "9ddf248700cce659",
     ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/rings/*.py", "study/away/processes.py",
-                          "study/models/*.py"), "",
+                          "study/models/*.py"), "e6fa65062181e7bb",
     ),
 }  # fmt: skip
 

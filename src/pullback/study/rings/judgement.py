@@ -57,7 +57,7 @@ def judge_metric(
 ) -> Measures:
     """The measures of a metric's shortest paths in the box of the data."""
     a, b = (data.at(angles, ends.digit) for angles in (ends.start, ends.end))
-    paths = shortest_path(space, a, b, grid=grid, segments=grid, effort=0)
+    paths = shortest_path(space, a, b, data.box, grid=grid, segments=grid, effort=0)
     return judge(data, decode, even(paths), ends, paths.agreed)
 
 

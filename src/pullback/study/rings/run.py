@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,7 +88,7 @@ def work(item: Item, progress: Callable[[str], object]) -> dict[str, Any]:
             record["straight"][compared.decoder] = judge_known(data, compared.decode, ends)
         write(record, path)
         progress(f"{item.name}: {name} ({seconds:.0f} s)")
-    return record | {"versions": versions()}
+    return record | {"versions": versions() | {"gpytorch": version("gpytorch")}}
 
 
 def _decoders(item: Item, data: Rings) -> Decoders:
