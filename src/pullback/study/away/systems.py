@@ -153,4 +153,7 @@ def _tensors(process: Process) -> dict[str, Tensor]:
 
 def _process(found: dict[str, Tensor], images: Tensor) -> Process:
     mean = images.double().mean(0)
-    return Process(found["codes"], images.double() - mean, mean, *found["numbers"].tolist(), found.get("inducing"))
+    length, variance, noise = found["numbers"].tolist()
+    return Process(
+        found["codes"], images.double() - mean, mean, length, variance, noise, inducing=found.get("inducing")
+    )
