@@ -41,10 +41,10 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "5d95c8584dea7ad9",
+        "60ea21b222a54084",
     ),
     "solving": Recipe(
-        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "ff358d397d11b0ae"
+        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "b8f6b9f17db9917e"
     ),
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
     "fitting": Recipe(
@@ -53,7 +53,7 @@ RECIPES = {
     ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/rings/*.py", "study/away/processes.py",
-                          "study/models/*.py"), "e6fa65062181e7bb",
+                          "study/models/*.py"), "eccfc26635b3b195",
     ),
 }  # fmt: skip
 
