@@ -20,7 +20,7 @@ from .scores import Bounds, bounds, family
 
 TOGETHER = 5  # pairs a file
 FINER = 2  # steps a side of the grid on which a GAN's shortest paths are sought again, over those of the first grid
-ROUGH = {"target": 5e-3, "grids": 12}  # of a GAN: less sharp a bound, and more grids to reach it
+ROUGH = {"target": 5e-3, "grids": 12, "cells": 2**17}  # of a GAN: less sharp a bound, more grids, each of fewer cells
 BINS = (0.0, 5.0, 20.0, 100.0, np.inf)  # of condition numbers
 
 
