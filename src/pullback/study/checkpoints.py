@@ -30,11 +30,11 @@ from .training import Trained, TrainingSettings
 
 def key(spec: ModelSpec, settings: TrainingSettings, data_hash: str) -> str:
     """Sixteen hexadecimal digits of what decides the weights; see the module's docstring."""
-    decisive = {"recipe": training.RECIPE, "spec": _changed(spec), "settings": _changed(settings), "data": data_hash}
+    decisive = {"recipe": training.RECIPE, "spec": changed(spec), "settings": changed(settings), "data": data_hash}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _changed(chosen: ModelSpec | TrainingSettings) -> dict[str, Any]:
+def changed(chosen: ModelSpec | TrainingSettings) -> dict[str, Any]:
     """The fields that have no default, or another value than it."""
     values = {field.name: getattr(chosen, field.name) for field in fields(chosen) if field.default is MISSING
               or getattr(chosen, field.name) != field.default}

@@ -12,7 +12,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from ...geodesics.certificate import lower_bound
 from ...geodesics.newton import refine
 from ...geometry import Box, Generator, Manifold, as_manifold
 from .. import published
-from ..checkpoints import digest
+from ..checkpoints import changed, digest
 from ..errors import CheckpointError
 from ..knots import rounded
 from ..notebook import Pairs, Study
@@ -145,7 +145,7 @@ def problem(study: Study, trained: Trained, pairs: Pairs) -> Problem:
         codes = torch.randn(study.profile.codes, pairs.start.shape[1], generator=study.random())
     else:
         codes = study.codes(trained, first=study.profile.codes)[0]
-    identity = json.dumps(asdict(trained.spec), sort_keys=True)
+    identity = json.dumps(changed(trained.spec), sort_keys=True)  # a new field of specifications leaves it as it was
     return Problem(trained.model.generator, pairs.start, pairs.end, study.box(trained), codes, identity)
 
 
