@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,7 +28,9 @@ from cryptography.x509.oid import NameOID
 
 from pullback.study import cluster, sweep
 from pullback.study.errors import SweepError
+from pullback.study.models.catalogue import CLASSIFIER
 from pullback.study.paths import PROJECT
+from pullback.study.trained_models import train_or_load
 from tiny_sweep import SMALL, TINY, numbers, weights
 
 
@@ -37,6 +40,16 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("PULLBACK_JOBS", "SCHEDULER", "LISTEN"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "build"
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder with nothing but the classifier that every record needs."""
+    folder = tmp_path_factory.mktemp("judged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULLBACK_BUILD", str(folder))
+        train_or_load([CLASSIFIER], sweep.judge_settings(TINY), sample=True, device="cpu", progress=lambda line: None)
+    return folder
 
 
 def test_a_dead_scheduler_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
@@ -156,8 +169,15 @@ class Cluster:
                     found |= {c.laddr.ip for c in member.net_connections() if c.status == psutil.CONN_LISTEN}
         return found
 
+    def stop_workers(self) -> None:
+        self._end(self._all[1:])
+
     def stop(self) -> None:
-        for process in self._all:
+        self._end(self._all)
+
+    @staticmethod
+    def _end(processes: list[subprocess.Popen]) -> None:
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):  # a worker that a test has killed
                 for member in psutil.Process(process.pid).children(recursive=True):
                     member.kill()
@@ -179,12 +199,23 @@ def wait_for_workers(client: object, count: int) -> None:
         time.sleep(0.2)
 
 
-def test_scheduler_worker_and_nanny_listen_on_the_loopback_address_only(dask: Cluster) -> None:
+def test_all_listen_on_the_loopback_address_only_and_workers_that_do_not_fit_are_refused(
+    dask: Cluster, build: Path, judged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scheduler, worker and nanny listen; a worker of other versions is refused, and one of two threads."""
+    shutil.copytree(judged, build)
     dask.worker("one")
     with cluster.connect(dask.address) as client:
         wait_for_workers(client, 1)
         assert dask.listening() == {"127.0.0.1"}
         assert client.submit(pow, 2, 5).result(60) == 32
+    with monkeypatch.context() as patch, pytest.raises(SweepError, match=r"has python 3\.\S+, not 2\.7"):
+        patch.setattr(sweep, "fingerprint", lambda: {"python": "2.7"})
+        sweep.run(TINY, SMALL[:1], scheduler=dask.address, progress=lambda line: None)
+    dask.stop_workers()
+    dask.worker("wide", "--no-nanny", "--nthreads", "2")
+    with pytest.raises(SweepError, match="has 2 threads.*--nthreads 1"):
+        sweep.run(TINY, SMALL[:1], scheduler=dask.address, progress=lambda line: None)
 
 
 def certificate(folder: Path) -> dict[str, str]:
@@ -231,8 +262,11 @@ def test_tls_holds_from_end_to_end_and_strangers_are_refused(tmp_path: Path) -> 
 
 
 def test_a_killed_worker_costs_time_and_nothing_else(
-    dask: Cluster, build: Path, monkeypatch: pytest.MonkeyPatch
+    dask: Cluster, build: Path, judged: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    items, local = SMALL[::2], build.with_name("local")
+    for folder in (build, local):
+        shutil.copytree(judged, folder)
     lines: list[str] = []
     killed: list[str] = []
 
@@ -245,29 +279,18 @@ def test_a_killed_worker_costs_time_and_nothing_else(
 
     for name in ("first", "second"):
         dask.worker(name, "--no-nanny")
-    sweep.run(TINY, SMALL, scheduler=dask.address, progress=watch)
+    sweep.run(TINY, items, scheduler=dask.address, progress=watch)
     assert dask.workers[killed[0]].wait() == -signal.SIGKILL
     survivor = next(name for name in dask.workers if name != killed[0])
     assert any(line.startswith(killed[1]) and line.endswith(f"on {survivor}") for line in lines), "not done again"
     assert not (dask.folder / "no").exists()  # workers write nothing
-    remote = {item: (numbers(TINY, item), weights(TINY, item)) for item in SMALL}
+    remote = {item: (numbers(TINY, item), weights(TINY, item)) for item in items}
 
-    monkeypatch.setenv("PULLBACK_BUILD", str(build.with_name("local")))
-    sweep.run(TINY, SMALL, progress=lambda line: None)
+    monkeypatch.setenv("PULLBACK_BUILD", str(local))
+    monkeypatch.setenv("PULLBACK_JOBS", "1")
+    sweep.run(TINY, items, progress=lambda line: None)
     for item, (found, tensors) in remote.items():
         assert found == numbers(TINY, item)
-        local = weights(TINY, item)
-        assert tensors.keys() == local.keys() and all(torch.equal(tensors[name], local[name]) for name in local)
+        own = weights(TINY, item)
+        assert tensors.keys() == own.keys() and all(torch.equal(tensors[name], own[name]) for name in own)
 
-
-def test_workers_of_many_threads_are_refused(dask: Cluster) -> None:
-    dask.worker("wide", "--no-nanny", "--nthreads", "2")
-    with pytest.raises(SweepError, match="has 2 threads.*--nthreads 1"):
-        sweep.run(TINY, SMALL[:1], scheduler=dask.address, progress=lambda line: None)
-
-
-def test_workers_of_other_versions_are_refused(dask: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    dask.worker("old", "--no-nanny")
-    monkeypatch.setattr(sweep, "fingerprint", lambda: {"python": "2.7"})
-    with pytest.raises(SweepError, match=r"has python 3\.\S+, not 2\.7"):
-        sweep.run(TINY, SMALL[:1], scheduler=dask.address, progress=lambda line: None)

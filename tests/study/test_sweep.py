@@ -20,7 +20,7 @@ from tiny_sweep import SMALL, TINY, numbers
 @pytest.fixture(autouse=True)
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path / "build"))
-    monkeypatch.delenv("PULLBACK_JOBS", raising=False)
+    monkeypatch.setenv("PULLBACK_JOBS", "1")
     return tmp_path / "build"
 
 
