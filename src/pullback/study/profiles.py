@@ -56,7 +56,7 @@ PROFILES = {
         Profile(
             "paper", sample=False, epochs=100, short_epochs=10, batch_size=1000, grid=45, fine_grid=512,
             gan_samples=10_000, pairs=100, slow_pairs=10, codes=5_000, reference_grid=256,
-            gan_pairs=10, intervened=12, levels=(1.0, 10.0, 100.0, 1_000.0, 10_000.0),
+            gan_pairs=5, intervened=12, levels=(1.0, 10.0, 100.0, 1_000.0, 10_000.0),
             neighbours=12, resamples=300, points=7, sizes=(250, 1_000, 5_000, 20_000),
         ),
         Profile(

@@ -118,7 +118,7 @@ def shares_by_level(axes: NDArray[np.object_], failed: pd.DataFrame) -> None:
                 place = failed.columns.to_numpy(float) * 1.06 ** (i - len(methods) / 2)
                 share = 1 - failed.loc[subject, kind, method]
                 ax.plot(place, share, mark + dashes, ms=2.5, lw=1, color=colour, label=method)
-            ax.set(xscale="log", ylim=(-0.04, 1.04), title=f"{subject}: {kind}")
+            ax.set(xscale="log", ylim=(-0.04, 1.04), title=f"{label(str(subject))}: {kind}")
         row[0].set_ylabel("share of pairs not failed")
     for ax in axes[-1]:
         ax.set_xlabel("c")
