@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,12 +13,16 @@ from torch import Tensor
 
 from pullback import EnsembleMetric, LatentSpace, geodesic
 from pullback.geometry.elements import LEAST_VARIANCE
+from pullback.study.away import held_out
 from pullback.study.away import systems as module
+from pullback.study.away.held_out import measure
 from pullback.study.away.kept import kept
 from pullback.study.away.processes import Kernel, fit_gplvm, fit_process
 from pullback.study.away.variance import fit_deviation, fit_weights
 from pullback.study.errors import CheckpointError
 from pullback.study.models import ModelSpec
+from pullback.study.profiles import get_profile
+from pullback.study.provenance import read_sealed
 from pullback.study.training import TrainingSettings, train
 
 
@@ -126,6 +131,49 @@ def test_processes_refuse_what_they_cannot_be_fitted_to() -> None:
         fit_process(drawn(9, 2), torch.ones(9, 4), 3)
     with pytest.raises(ValueError, match="Ask for fewer centres"):
         fit_process(drawn(9, 2), drawn(9, 4), 9)
+
+
+# ------------------------------------------------------------------------------------------------ held-out numbers
+
+
+def test_numbers_of_a_model_on_images_that_it_reconstructs_by_an_isometry() -> None:
+    """Images A z with |A z| = 2 |z|: no error, a flat metric, condition number 1."""
+    A = 2 * torch.linalg.qr(drawn(784, 2))[0]
+
+    class Linear(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator = torch.nn.Linear(2, 784, bias=False, dtype=torch.float64)
+            self.generator.weight.data = A
+
+        def encode(self, images: Tensor) -> Tensor:
+            return images @ A / 4
+
+        def negative_elbo(self, images: Tensor, labels: Tensor, noise: torch.Generator) -> Tensor:
+            return images.sum()
+
+    x = drawn(30, 2) @ A.T
+    found = measure(Linear(), x, seed=0)
+    assert found["negative_elbo"] == pytest.approx(float(x.sum()))
+    assert found["condition_number"] == pytest.approx(1)
+    for name in ("squared_error", "flatness", "isometry", "magnification_spread"):
+        assert found[name] == pytest.approx(0, abs=1e-9), name
+
+
+def test_a_record_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path))
+    monkeypatch.setenv("PULLBACK_JOBS", "1")
+    profile, told = replace(get_profile("smoke", seed=3), epochs=1), []
+    spec = ModelSpec("gaussian", (8, 4), "tanh")
+    held_out.run(profile, [spec], told.append)
+    held_out.run(profile, [spec], told.append)
+    assert told[-1] == "seed 3: 1 of 1 records are there"
+    record = read_sealed(held_out.record_path(profile, spec), held_out.key(profile, spec))
+    assert record is not None and set(record["numbers"]) == {
+        "negative_elbo", "squared_error", "negative_log_likelihood", "flatness", "isometry", "condition_number",
+        "magnification_spread",
+    }  # fmt: skip
+    assert record["numbers"]["negative_log_likelihood"] < record["numbers"]["negative_elbo"] + 5
 
 
 # ------------------------------------------------------------------------------------------------ systems

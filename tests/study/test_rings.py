@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pullback.geometry import EuclideanSpace
+from pullback.study.provenance import write_sealed
 from pullback.study.rings import run
 from pullback.study.rings.decoders import train_all, train_decoder
 from pullback.study.rings.digits import Rings, chosen, on_circle, pairs, rings
@@ -134,7 +135,7 @@ def test_records_are_sealed_resumed_and_refused_when_edited(tmp_path: Path, monk
     assert [line.split(" (")[0] for line in told] == ["7-4-seed0: deterministic", "7-4-seed0: flat"]  # each once
     assert set(record["metrics"]) == {"deterministic", "flat"} and set(record["straight"]) == {"plain", "flat"}
     path = tmp_path / f"{item.name}.json"
-    run.write(record, path)
+    write_sealed(path, record)
     assert run.read(item, tmp_path) == record
     assert run.read(item._replace(size=run.Size()), tmp_path) is None
     assert run.verdicts([item], tmp_path)[2].keys() == {"deterministic", "flat"}

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .paths import write_atomically
+
 SEAL = "sha256"  # the key of a sidecar under which its own seal stands
 
 
@@ -24,6 +26,21 @@ def seal(content: Any) -> str:
 def file_seal(path: Path) -> str:
     """sha256 of the bytes of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_sealed(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as one JSON object with its seal. ValueError for a number that JSON has not."""
+    write_atomically(path, f"{json.dumps({**record, SEAL: seal(record)}, allow_nan=False)}\n".encode())
+
+
+def read_sealed(path: Path, key: str) -> dict[str, Any] | None:
+    """The record in a file, without its seal; None if there is none, or it was edited or has another key."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(record, dict) and record.pop(SEAL, None) == seal(record)
+    return record if whole and record.get("key") == key else None
 
 
 def output_seals(notebook: Mapping[str, Any]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import latent_points, training
-from .away import kept
+from .away import HELD_OUT, kept
 from .records import measurement
 from .rings import RECIPE as RINGS
 from .solvers import runs
@@ -36,7 +36,7 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "training": Recipe(training.RECIPE, ("study/training.py", "study/models/*.py"), "e1a038924fbaf0d2"),
+    "training": Recipe(training.RECIPE, ("study/training.py", "study/models/*.py"), "bc0d022b261f967e"),
     "measuring": Recipe(
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
@@ -51,9 +51,12 @@ RECIPES = {
         kept.RECIPE, ("study/away/kept.py", "study/away/processes.py", "study/away/variance.py",
                       "geometry/stochastic.py"), "9ddf248700cce659",
     ),
+    "held out": Recipe(
+        HELD_OUT, ("study/away/held_out.py", "study/models/flat.py", "geometry/metric.py"), "5d441aa546a8611b"
+    ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/rings/*.py", "study/away/processes.py",
-                          "study/models/*.py"), "eccfc26635b3b195",
+                          "study/models/*.py"), "728dea6882c9a414",
     ),
 }  # fmt: skip
 

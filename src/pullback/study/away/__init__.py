@@ -4,4 +4,7 @@ systems.py: all of them for one profile and seed, by name, in one call, `systems
 variance.py: the radial bells of a decoder's variance, fitted to codes and errors.
 processes.py: Gaussian-process decoders: from codes that are given, or with codes of their own.
 kept.py: what was fitted, on disk.
+held_out.py: what each model loses on test images and how flat it is; `python -m pullback.study.away` for five seeds.
 """
+
+HELD_OUT = 1  # the version of what turns a trained model into a record of held_out.py: see recipes.py

@@ -56,8 +56,8 @@ class FlatVAE(VAE):
 def mixed_up(codes: Tensor, noise: torch.Generator) -> Tensor:
     """Points (n, k) on the lines through two codes (n, k) each (see the module)."""
     other = codes[torch.randperm(len(codes), generator=noise, device=codes.device)]
-    a = torch.rand(len(codes), 1, generator=noise, device=codes.device) * (1 + 2 * MIXED) - MIXED
-    return torch.lerp(codes, other, a)
+    a = torch.rand(len(codes), 1, generator=noise, dtype=codes.dtype, device=codes.device)
+    return torch.lerp(codes, other, (1 + 2 * MIXED) * a - MIXED)
 
 
 def metric(generator: nn.Sequential, z: Tensor, batch: Tensor) -> Tensor:

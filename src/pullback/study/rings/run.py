@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..away.kept import kept
-from ..paths import RESULTS, build_root, write_atomically
-from ..provenance import SEAL, seal
+from ..paths import RESULTS, build_root
+from ..provenance import read_sealed, write_sealed
 from ..sweep import versions
 from ..workers import job_count, say, side_by_side
 from . import RECIPE
@@ -75,8 +75,8 @@ def work(item: Item, progress: Callable[[str], object]) -> dict[str, Any]:
     ends = pairs(item.size.pairs, item.digits)
     decoders = _decoders(item, data)
     path = build_root() / "rings" / f"{item.name}.json"
-    record = _sealed(path, item.key) or {"digits": list(DIGITS[: item.digits]), "seed": item.seed, "key": item.key,
-                                         "recipe": RECIPE, "straight": {}, "metrics": {}}  # fmt: skip
+    record = read_sealed(path, item.key) or {"digits": list(DIGITS[: item.digits]), "seed": item.seed, "key": item.key,
+                                             "recipe": RECIPE, "straight": {}, "metrics": {}}  # fmt: skip
     for name, compared in metrics(data, decoders).items():
         if name in record["metrics"]:
             continue
@@ -86,7 +86,7 @@ def work(item: Item, progress: Callable[[str], object]) -> dict[str, Any]:
         record["metrics"][name] = measures | {"decoder": compared.decoder, "seconds": seconds}
         if compared.decoder not in record["straight"]:
             record["straight"][compared.decoder] = judge_known(data, compared.decode, ends)
-        write(record, path)
+        write_sealed(path, record)
         progress(f"{item.name}: {name} ({seconds:.0f} s)")
     return record | {"versions": versions() | {"gpytorch": version("gpytorch")}}
 
@@ -110,26 +110,13 @@ def _modules(decoders: Decoders) -> nn.ModuleList:
     return nn.ModuleList([*decoders.members, decoders.deviation, *decoders.penalised.values()])
 
 
-def write(record: dict[str, Any], path: Path) -> None:
-    write_atomically(path, f"{json.dumps(record | {SEAL: seal(record)}, allow_nan=False)}\n".encode())
-
-
 def read(item: Item, folder: Path = FOLDER) -> dict[str, Any] | None:
     """The record of an item; None if there is none, or it was edited or made with other settings."""
-    return _sealed(folder / f"{item.name}.json", item.key)
-
-
-def _sealed(path: Path, key: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    whole = isinstance(record, dict) and record.pop(SEAL, None) == seal(record)
-    return record if whole and record.get("key") == key else None
+    return read_sealed(folder / f"{item.name}.json", item.key)
 
 
 def _work_and_write(item: Item, folder: Path) -> None:
-    write(work(item, say), folder / f"{item.name}.json")
+    write_sealed(folder / f"{item.name}.json", work(item, say))
     say(f"{item.name}: its record is there")
 
 
