@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import resource
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pullback.geodesics import METHODS, Geodesics, geodesic, problem
+from pullback.geodesics import METHODS, Geodesics, geodesic, measure, problem
 from pullback.geodesics.curves import Solution, segment
 from pullback.geometry import LatentSpace, Manifold, Sphere
 from shared import decoder, pairs, scaling
@@ -330,3 +331,18 @@ def test_a_planted_detour_is_not_called_converged(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setitem(problem.METHODS, "georce", detour)
     assert not geodesic(Sphere(), torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 1.0]]), method="georce").converged
+
+
+def test_a_metric_that_never_settles_is_measured_in_bounded_memory() -> None:
+    """Rounding makes this metric rough at every scale, so that its panels are halved as often as may be."""
+
+    class Rough(Manifold):
+        def metric(self, z: Tensor) -> Tensor:
+            noise = (z.sum(1) * 1e6).sin() ** 2 + 0.5
+            return noise[:, None, None] * torch.eye(2, dtype=z.dtype)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    length = measure(Rough(), torch.linspace(0, 1, 257, dtype=torch.float64)[None, :, None].expand(1, 257, 2)).length
+    expected = torch.linspace(0, torch.pi, 10_001, dtype=torch.float64).sin().square().add(0.5).sqrt().mean()
+    assert length.item() == pytest.approx(2**0.5 * expected.item(), rel=0.01)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 700_000  # kB; 1.1 GB for the splines alone

@@ -239,20 +239,25 @@ def _halved(
 ) -> list[Tensor]:
     """Speeds and images (2p, 5, ...) of the halves of p panels, with four new nodes each."""
     t = (left[:, None] + width[:, None] * left.new_tensor([1, 3, 5, 7]) / 8).flatten()
-    first = points[curve, 0].repeat_interleave(4, 0)
-    knots = (points - points[:, :1])[curve].repeat_interleave(4, 0)
-    segments, times = points.shape[1] - 1, t.cpu().numpy()
-    z, velocity = (
-        (torch.from_numpy(_splines(segments)(times, derivative)).to(points)[:, None] @ knots).squeeze(1)
-        for derivative in (0, 1)
-    )
-    images, speed = manifold.in_parts(manifold.track, first + z, velocity)
+    parts = [_at(points, *part) for part in zip(curve.repeat_interleave(4).split(POINTS), t.split(POINTS), strict=True)]
+    z, velocity = (torch.cat(column) for column in zip(*parts, strict=True))
+    images, speed = manifold.in_parts(manifold.track, z, velocity)
     halves = []
     for known, new in zip(state, (speed,) if images is None else (speed, images), strict=True):
         nodes = torch.empty(len(known), 9, *known.shape[2:], dtype=known.dtype, device=known.device)
         nodes[:, ::2], nodes[:, 1::2] = known, new.unflatten(0, (-1, 4))
         halves.append(_windows(nodes))
     return halves
+
+
+def _at(points: Tensor, curve: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Points and velocities (T, k) of some of the curves with knots points (B, n + 1, k) at a time of each, (T,)."""
+    splines, times = _splines(points.shape[1] - 1), t.cpu().numpy()
+    knots = (points - points[:, :1])[curve]
+    z, velocity = (
+        (torch.from_numpy(splines(times, derivative)).to(points)[:, None] @ knots).squeeze(1) for derivative in (0, 1)
+    )
+    return points[curve, 0] + z, velocity
 
 
 @torch.no_grad()
