@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fake_comparison import compared, curves, exact
 from pullback.study.solvers.scores import (
@@ -22,6 +24,7 @@ from pullback.study.solvers.scores import (
     summary,
     told_apart,
     verdicts,
+    within,
 )
 
 
@@ -110,3 +113,12 @@ def test_what_a_solver_undercuts_is_not_scored_and_no_length_is_not_solved() -> 
     assert held.tolist() == [True, False, False, False]
     assert scored(shortest[:2], [True, True], [[nan, nan]]).all()
     assert solved([1.01, 1.011, nan], [1.0, 1.0, 1.0]).tolist() == [True, False, False]
+
+
+def test_a_curve_with_one_knot_outside_is_not_within_the_box() -> None:
+    points = torch.zeros(2, 5, 2, dtype=torch.float64)
+    points[1, 3, 0] = 1.5
+    found = {"m": SimpleNamespace(found={"newton": SimpleNamespace(points=points)})}
+    table = pd.DataFrame({"model": "m", "method": "newton", "pair": [1, 0]}, index=[7, 3])
+    assert within(table, found, {"m": ((-1, 1), (-1, 1))}).to_dict() == {7: False, 3: True}  # type: ignore[arg-type]
+    assert within(table, found, {"m": ((-1, 2), (-1, 1))}).all()  # type: ignore[arg-type]

@@ -239,9 +239,8 @@ def _mean_partial(blocks: Sequence[NDArray]) -> float:
 
 
 def distance_correlation(compared: Compared, known: Bounds, resamples: int, seed: int) -> Correlation:
-    """Rank correlation of the latent distance of the pairs whose bounds are known with the length of their shortest
-    path."""
-    told = torch.from_numpy(known.sought)
+    """Rank correlation of the latent distance of all pairs with the length of the shortest curve known."""
+    told = torch.from_numpy(known.upper > 0)
     distance = (compared.end - compared.start).norm(dim=1)
     (found,), _ = correlate([torch.stack((distance, torch.from_numpy(known.upper)), 1)[told].numpy()], resamples, seed)
     return found

@@ -13,7 +13,7 @@ solver undercuts it, and solved by a curve at most 1 % longer: `scored` and `sol
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -188,6 +188,19 @@ def performance(table: pd.DataFrame, excess: NDArray[np.float64]) -> pd.DataFram
         for method, group in table.groupby("method", sort=False)
     }
     return pd.DataFrame(shares, index=excess)
+
+
+def within(
+    table: pd.DataFrame, compared: Mapping[str, Compared], boxes: Mapping[str, Sequence[Sequence[float]]]
+) -> pd.Series:
+    """Which curves of a table of outcomes have all their knots in the box of their model: a flag a row."""
+    inside: dict[Any, bool] = {}
+    for (model, method), own in table.groupby(["model", "method"], sort=False):
+        points = compared[str(model)].found[str(method)].points.numpy()
+        low, high = np.array(boxes[str(model)]).T
+        held = ((low <= points) & (points <= high)).all((1, 2))
+        inside |= dict(zip(own.index, held[own["pair"]], strict=True))
+    return pd.Series(inside, dtype=bool).reindex(table.index)
 
 
 def failures(table: pd.DataFrame, count: int = 3) -> pd.DataFrame:
