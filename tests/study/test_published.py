@@ -167,7 +167,7 @@ def test_a_file_that_is_altered_or_missing_is_named_with_the_remedy(folder: Path
     published._arrays.cache_clear()
     path = {
         "checkpoint": file_of(folder, VAE), "points": file_of(folder / "points", VAE),
-        "results": folder / "comparisons" / f"{VAE.name}.npz",
+        "results": folder / "comparisons" / f"{VAE.name}.npz.xz",
     }[what]
     harm(path)
     ask = {

@@ -15,6 +15,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import sys
 import zipfile
@@ -134,16 +135,15 @@ def result_files(jobs: Iterable[runs.Job]) -> dict[str, bytes]:
 
 
 def zipped(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """An npz file with the same bytes at every call."""
+    """An npz file, compressed as a whole, for its arrays are small and alike; the same bytes at every call."""
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+    with zipfile.ZipFile(content, "w") as file:
         for name in sorted(arrays):
             own = io.BytesIO()
             np.lib.format.write_array(own, np.ascontiguousarray(arrays[name]), allow_pickle=False)
             entry = zipfile.ZipInfo(f"{name}.npy")  # of 1980: the time does not enter
-            entry.compress_type = zipfile.ZIP_DEFLATED
             file.writestr(entry, own.getvalue())
-    return content.getvalue()
+    return lzma.compress(content.getvalue(), preset=9)
 
 
 def image_files() -> dict[str, bytes]:

@@ -17,6 +17,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import platform
 from collections.abc import Callable, Iterable
@@ -167,9 +168,9 @@ def _arrays(folder: Path, name: str, sha256: str) -> dict[str, NDArray[Any]]:
     """The arrays of a published file, read once."""
     content = read(name)
     assert content is not None
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+    with np.load(io.BytesIO(lzma.decompress(content)), allow_pickle=False) as file:
         return {field: file[field] for field in file.files}
 
 
 def results_name(model: str) -> str:
-    return f"comparisons/{model.replace(', ', '-').replace(' ', '-')}.npz"
+    return f"comparisons/{model.replace(', ', '-').replace(' ', '-')}.npz.xz"
