@@ -116,7 +116,7 @@ def jobs_of_notebooks(study: Study, models: Mapping[str, Trained]) -> list[runs.
 
 
 def result_files(jobs: Iterable[runs.Job]) -> dict[str, bytes]:
-    """What solvers found, a file a model, from the build folder: all results of today's recipe that are there.
+    """What solvers found on models, a file each, from the build folder: all results of today's recipe that are there.
 
     Raises PublishError if those of `jobs` are not among them, CheckpointError for one that is not whole.
     """
@@ -125,10 +125,11 @@ def result_files(jobs: Iterable[runs.Job]) -> dict[str, bytes]:
         raise PublishError(
             f"{len(missing)} of {len(jobs)} results are missing, {missing[0]} first: `make figures` computes them"
         )
+    names = {job.model for job in jobs}  # and not the surfaces of notebook 6, which take seconds
     arrays: dict[str, dict[str, NDArray[Any]]] = {}
     for path in sorted(jobs[0].path.parent.glob("*.safetensors")):
         tensors, about = runs.load(path)
-        if about.get("recipe") == str(runs.RECIPE):
+        if about.get("recipe") == str(runs.RECIPE) and about["model"].split(", ")[0] in names:
             own = {f"{about['key']}/{field}": value for field, value in packed(tensors).items()}
             arrays.setdefault(published.results_name(about["model"]), {}).update(own)
     return {name: zipped(own) for name, own in arrays.items()}

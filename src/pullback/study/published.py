@@ -2,7 +2,7 @@
 
     MODEL-KEY.safetensors           a checkpoint, byte for byte as its training left it
     points/MODEL-KEY.safetensors    its box, pairs and first codes: see latent_points.py
-    comparisons/MODEL.npz           what the solvers found on it, by the keys of solvers/runs.py; see knots.py
+    comparisons/MODEL.npz.xz        what the solvers found on it, by the keys of solvers/runs.py; see knots.py
     mnist/t10k-*.gz                 MNIST's test images and their labels
     manifest.json                   the SHA-256 of every file, recipes, settings, data, versions, licence
 
