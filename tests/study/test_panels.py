@@ -15,7 +15,7 @@ from pullback.study.checkpoints import key
 from pullback.study.models import get_spec
 from pullback.study.panels import grid, published, run
 from pullback.study.panels.score import prediction_interval, score
-from pullback.study.provenance import seal
+from pullback.study.provenance import write_sealed
 from pullback.study.report import PANELS
 from pullback.study.training import TrainingSettings
 
@@ -150,8 +150,8 @@ def test_a_longer_training_begins_as_the_shorter_one_does_and_records_can_be_tol
     assert first["epochs"]["1"] == both["epochs"]["1"] and first["outcome"] == "trained"
     assert len({run.key(short, 0), run.key(long, 0), run.key(short, 1)}) == 3
     path = run.path_of(short, 0, tmp_path)
-    run.write(first, path)
-    assert run.read(short, 0, tmp_path) == first | {"sha256": seal(first)}
+    write_sealed(path, first)
+    assert run.read(short, 0, tmp_path) == first
     assert run.read(long, 0, tmp_path) is None and run.read(short, 1, tmp_path) is None  # another key; none there
     path.write_text(path.read_text().replace('"trained"', '"treined"', 1))
     assert run.read(short, 0, tmp_path) is None  # edited

@@ -63,7 +63,7 @@ class Certificate:
     lower : (B,) the lower bound of the distance within the box; what of it is proven says the module.
     everywhere : (B,) bool, whether it is known to be one outside the box too: no curve that leaves the box is shorter.
         False says that the box may cut the shortest path.
-    grids : (B,) int64, how many grids were used.
+    grids : (B,) int64, how many grids were used; 0 where the chord was enough.
     samples : (B,) int64, random places at which the slopes were checked.
     """
 

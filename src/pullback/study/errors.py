@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 
 class DataError(RuntimeError):
     """MNIST is missing, incomplete or not the file it should be."""
@@ -25,3 +28,17 @@ class SweepError(RuntimeError):
 
 class RecordError(RuntimeError):
     """A record of the sweep, or a list of claims, is missing or not whole."""
+
+
+def status(work: Callable[[], object]) -> int:
+    """Do the work of a command that keeps what it has finished, and return the command's exit status. An error a user
+    can meet, and an interrupt, are told in one line on standard error."""
+    try:
+        work()
+    except (OSError, RuntimeError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
+        return 130
+    return 0

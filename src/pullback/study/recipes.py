@@ -52,11 +52,11 @@ RECIPES = {
                       "geometry/stochastic.py"), "9ddf248700cce659",
     ),
     "held out": Recipe(
-        HELD_OUT, ("study/away/held_out.py", "study/models/flat.py", "geometry/metric.py"), "5d441aa546a8611b"
+        HELD_OUT, ("study/away/held_out.py", "study/models/flat.py", "geometry/metric.py"), "2b4e78c528a0d9df"
     ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/rings/*.py", "study/away/processes.py",
-                          "study/models/*.py"), "9d53a4c112d318b1",
+                          "study/models/*.py"), "2d3dd81c1ad6f5f9",
     ),
 }  # fmt: skip
 

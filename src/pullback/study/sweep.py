@@ -27,7 +27,7 @@ from torch import Tensor
 
 from . import checkpoints, cluster, data, recipes
 from .claims import verdicts
-from .errors import RecordError, SweepError
+from .errors import RecordError, SweepError, status
 from .models.catalogue import CLASSIFIER
 from .notebook import CLASSIFIER_EPOCHS
 from .paths import make_folder, write_atomically
@@ -258,18 +258,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", choices=PROFILES, default="paper")
     chosen, scheduler = parser.parse_args(arguments), os.environ.get("SCHEDULER") or None
     profile = get_profile(chosen.profile)
-    try:
+
+    def work() -> None:
         run(profile, items(profile), scheduler=scheduler, progress=lambda line: print(line, flush=True))
         results = verdicts.evaluate(reading.load(profile.results / "records"))
         verdicts.write(results, profile.results / "claims.json")
         print(f"the verdicts are in {profile.results / 'claims.json'}; notebook 07 shows them")
-    except (OSError, RuntimeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
-        return 130
-    return 0
+
+    return status(work)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from ...geometry import jacobian, log_cond, log_det, singular_values
 from .. import checkpoints, data
+from ..errors import status
 from ..models import ModelSpec, get_spec
 from ..models.catalogue import ENSEMBLE, FLAT, FLAT_WEIGHTS, GAUSSIAN, ISOMETRIC
 from ..models.flat import flatness, isometry, mixed_up
@@ -97,13 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pullback.study.away", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--profile", choices=PROFILES, default="paper")
     chosen = parser.parse_args(arguments)
-    try:
+
+    def work() -> None:
         for seed in range(SEEDS):
             run(get_profile(chosen.profile, seed), progress=lambda line: print(line, flush=True))
-    except (OSError, RuntimeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
-        return 130
-    return 0
+
+    return status(work)

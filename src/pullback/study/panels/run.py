@@ -26,9 +26,9 @@ from torch.optim.swa_utils import update_bn
 
 from ...geometry import Box, latent_map
 from .. import checkpoints, data, training
-from ..errors import DivergenceError
-from ..paths import RESULTS, write_atomically
-from ..provenance import SEAL, seal
+from ..errors import DivergenceError, status
+from ..paths import RESULTS
+from ..provenance import read_sealed, write_sealed
 from ..records.quantities import percentile_box, recalibrated
 from ..report import PANELS
 from ..sweep import versions
@@ -151,24 +151,14 @@ def work(variant: Variant, seed: int, images: Tensor, labels: Tensor) -> dict[st
     return json.loads(json.dumps(record))
 
 
-def write(record: dict[str, Any], path: Path) -> None:
-    content = record | {SEAL: seal(record)}
-    write_atomically(path, f"{json.dumps(content, indent=1, allow_nan=False)}\n".encode())
-
-
 def read(variant: Variant, seed: int, folder: Path = FOLDER) -> dict[str, Any] | None:
     """The record of a variant and seed; None if there is none, or it was edited or made with other settings."""
-    try:
-        record = json.loads(path_of(variant, seed, folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    whole = isinstance(record, dict) and record.get(SEAL) == seal(record)
-    return record if whole and record.get("key") == key(variant, seed) else None
+    return read_sealed(path_of(variant, seed, folder), key(variant, seed))
 
 
 def _work_and_write(variant: Variant, seed: int) -> None:
     record = work(variant, seed, *data.load("train"))
-    write(record, path_of(variant, seed))
+    write_sealed(path_of(variant, seed), record)
     say(f"{variant.name}, seed {seed}: {record['outcome'][:60]} ({record['seconds']:.0f} s)")
 
 
@@ -231,11 +221,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = [(v, seed) for seed in range(SEEDS[chosen.stage]) for v in variants]
     missing = [(v, seed) for v, seed in wanted if read(v, seed) is None]
     print(f"{len(wanted) - len(missing)} of {len(wanted)} records of stage {chosen.stage} are there", flush=True)
-    if missing:
-        data.ensure()
-        jobs = min(job_count(), len(missing))
-        side_by_side(_work_and_write, missing, jobs, "training a variant", lambda line: print(line, flush=True))
-    return 0
+
+    def work() -> None:
+        if missing:
+            data.ensure()
+            jobs = min(job_count(), len(missing))
+            side_by_side(_work_and_write, missing, jobs, "training a variant", lambda line: print(line, flush=True))
+
+    return status(work)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..away.kept import kept
+from ..errors import status
 from ..paths import RESULTS, build_root
 from ..provenance import read_sealed, write_sealed
 from ..sweep import versions
@@ -155,14 +155,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pullback.study.rings", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--report", action="store_true", help="print the verdicts; nothing is trained")
     if not parser.parse_args(arguments).report:
-        try:
-            run(ITEMS, progress=lambda line: print(line, flush=True))
-        except (OSError, RuntimeError, ValueError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print("interrupted; what was finished is kept, and the same command continues", file=sys.stderr)
-            return 130
+        failed = status(lambda: run(ITEMS, progress=lambda line: print(line, flush=True)))
+        if failed:
+            return failed
     for digits, by_metric in verdicts(ITEMS).items():
         for name, found in by_metric.items():
             print(f"{digits} digits  {name:<24} {found}")
