@@ -11,7 +11,9 @@ from pullback.study.errors import SweepError, status
     ("stop", "expected", "told"),
     [(None, 0, ""), (SweepError("no scheduler"), 1, "error: no scheduler"), (KeyboardInterrupt(), 130, "is kept")],
 )
-def test_a_command_s_status(stop: BaseException | None, expected: int, told: str, capsys: pytest.CaptureFixture) -> None:
+def test_a_command_s_status(
+    stop: BaseException | None, expected: int, told: str, capsys: pytest.CaptureFixture
+) -> None:
     def work() -> None:
         if stop is not None:
             raise stop
