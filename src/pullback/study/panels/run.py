@@ -2,7 +2,7 @@
 
 Each variant and seed leaves one record in results/panels as soon as it is finished, keyed by all that decides it, so
 that an interrupted run continues and a second one has nothing to do. Variants work side by side, one process and one
-thread each; PULLBACK_JOBS says how many. A training that diverges leaves a record too: what it was up to then, and
+thread each; PULLBACK_JOBS says how many. What they train becomes checkpoints. A training that diverges leaves a record too: what it was up to then, and
 "diverges at epoch N". `--report` prints the scores of the records that are there and trains nothing.
 """
 
@@ -15,7 +15,8 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,12 @@ from torch.optim.swa_utils import update_bn
 from ...geometry import Box, latent_map
 from .. import checkpoints, data, training
 from ..errors import DivergenceError, status
-from ..paths import RESULTS
+from ..paths import RESULTS, write_atomically
 from ..provenance import read_sealed, write_sealed
 from ..records.quantities import percentile_box, recalibrated
 from ..report import PANELS
 from ..sweep import versions
-from ..training import Epoch, scaled, train
+from ..training import Epoch, Trained, TrainingSettings, scaled, train
 from ..workers import job_count, say, side_by_side
 from . import published
 from .grid import SEEDS, STATISTICS, VARIANTS, Variant
@@ -124,23 +125,37 @@ def _finite(values: Sequence[float]) -> list[float]:
     return np.clip(values, -1e3, 1e3).tolist()
 
 
-def work(variant: Variant, seed: int, images: Tensor, labels: Tensor) -> dict[str, Any]:
-    """The record of a variant and seed: measured at its epochs, up to the one at which it diverges if it does."""
-    started, taken = time.perf_counter(), {}
-    shown = scaled(images, variant.settings(seed).pixels)
+def work(
+    variant: Variant,
+    seed: int,
+    images: Tensor,
+    labels: Tensor,
+    keep: Callable[[Trained, TrainingSettings], object] = lambda trained, settings: None,
+) -> dict[str, Any]:
+    """The record of a variant and seed: measured at its epochs, up to the one at which it diverges if it does.
+
+    `keep` is given the model at each of these epochs, and the settings of a training that ends there: it is the same.
+    """
+    started, taken, settings = time.perf_counter(), {}, variant.settings(seed)
+    history: dict[str, list[float]] = {}
+    shown = scaled(images, settings.pixels)
 
     def watch(epoch: Epoch, model: Any) -> None:
+        for name, value in epoch.losses.items():
+            history.setdefault(name, []).append(value)
         lowest = min(epoch.losses.values())
         if variant.spec.family != "gan" and lowest < 0:
             raise Unbounded(f"the loss, which cannot be negative, is {lowest:.4g} at epoch {epoch.number}")
         if epoch.number in variant.epochs:
             losses = {name: round(value, 4) for name, value in epoch.losses.items()}
-            taken[str(epoch.number)] = {"losses": losses} | measure(variant, copy.deepcopy(model).eval(), shown, seed)
+            trained = Trained(variant.spec, copy.deepcopy(model).eval(), history)
+            taken[str(epoch.number)] = {"losses": losses} | measure(variant, trained.model, shown, seed)
+            keep(trained, replace(settings, epochs=epoch.number))
         reached[0] = epoch.number
 
     reached, outcome = [0], "trained"
     try:
-        train(variant.spec, variant.settings(seed), images, labels, device="cpu", watch=watch)
+        train(variant.spec, settings, images, labels, device="cpu", watch=watch)
     except DivergenceError as error:
         outcome = f"diverges at epoch {reached[0] + 1}: {error}"
     record = {
@@ -156,8 +171,15 @@ def read(variant: Variant, seed: int, folder: Path = FOLDER) -> dict[str, Any] |
     return read_sealed(path_of(variant, seed, folder), key(variant, seed))
 
 
+def _keep(trained: Trained, settings: TrainingSettings) -> None:
+    data_hash = data.data_hash(False)
+    about = {"device": "cpu", "threads": torch.get_num_threads(), "torch": torch.__version__}
+    write_atomically(checkpoints.path_of(trained.spec, settings, data_hash),
+                     checkpoints.encode(trained, settings, data_hash, about))  # fmt: skip
+
+
 def _work_and_write(variant: Variant, seed: int) -> None:
-    record = work(variant, seed, *data.load("train"))
+    record = work(variant, seed, *data.load("train"), keep=_keep)
     write_sealed(path_of(variant, seed), record)
     say(f"{variant.name}, seed {seed}: {record['outcome'][:60]} ({record['seconds']:.0f} s)")
 
