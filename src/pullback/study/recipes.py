@@ -56,7 +56,7 @@ RECIPES = {
     ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/rings/*.py", "study/away/processes.py",
-                          "study/models/*.py"), "2d3dd81c1ad6f5f9",
+                          "study/models/*.py"), "4ffa35d65da8027e",
     ),
 }  # fmt: skip
 

@@ -141,12 +141,12 @@ def verdicts(items: Sequence[Item], folder: Path = FOLDER) -> dict[int, dict[str
             continue
         whole = [record for record in records if record is not None]
         found[digits] = {
-            name: verdict([(r["metrics"][name], _line(r, name)) for r in whole]) for name in whole[0]["metrics"]
+            name: verdict([(r["metrics"][name], line(r, name)) for r in whole]) for name in whole[0]["metrics"]
         }
     return found
 
 
-def _line(record: dict[str, Any], name: str) -> dict[str, Any]:
+def line(record: dict[str, Any], name: str) -> dict[str, Any]:
     """The straight lines as the decoder of a metric shows them."""
     return record["straight"][record["metrics"][name]["decoder"]]["straight line"]
 
