@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,13 @@ import torch
 
 from pullback.study import choices
 from pullback.study.checkpoints import key
+from pullback.study.errors import RecordError
 from pullback.study.models import get_spec
-from pullback.study.panels import grid, published, run
+from pullback.study.panels import grid, maps, measuring, published, reading, rows, run, statements
 from pullback.study.panels.score import prediction_interval, score
 from pullback.study.provenance import write_sealed
 from pullback.study.report import PANELS
-from pullback.study.training import TrainingSettings
+from pullback.study.training import TrainingSettings, train
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference_maps.json").read_text(encoding="utf-8"))["panels"]
 BOXES = ("as read", "grown", "shrunk")
@@ -148,13 +150,13 @@ def test_a_longer_training_begins_as_the_shorter_one_does_and_records_can_be_tol
     short, long = grid.of("figure_4", (1,), batch_size=64), grid.of("figure_4", (1, 2), batch_size=64)
     first, both = (run.work(v, 0, *data()) for v in (short, long))
     assert first["epochs"]["1"] == both["epochs"]["1"] and first["outcome"] == "trained"
-    assert len({run.key(short, 0), run.key(long, 0), run.key(short, 1)}) == 3
-    path = run.path_of(short, 0, tmp_path)
+    assert len({reading.key(short, 0), reading.key(long, 0), reading.key(short, 1)}) == 3
+    path = reading.path_of(short, 0, tmp_path)
     write_sealed(path, first)
-    assert run.read(short, 0, tmp_path) == first
-    assert run.read(long, 0, tmp_path) is None and run.read(short, 1, tmp_path) is None  # another key; none there
+    assert reading.read(short, 0, tmp_path) == first
+    assert reading.read(long, 0, tmp_path) is None and reading.read(short, 1, tmp_path) is None  # another key; none there
     path.write_text(path.read_text().replace('"trained"', '"treined"', 1))
-    assert run.read(short, 0, tmp_path) is None  # edited
+    assert reading.read(short, 0, tmp_path) is None  # edited
 
 
 def test_a_loss_below_its_bound_and_one_that_is_not_finite_are_results() -> None:
@@ -171,6 +173,144 @@ def test_a_gan_s_record_tells_how_much_its_samples_differ() -> None:
     taken = found["epochs"]["1"]
     assert taken["variety"] > 0 and set(taken) >= {"trained", "renewed", "losses"}
     assert len(taken["trained"]["log_cond"]["quantiles"]["as read"]) == 5
+
+
+def test_the_model_at_each_of_its_epochs_is_that_of_a_training_which_ends_there() -> None:
+    kept = []
+    variant = grid.of("figure_4", (1, 3), batch_size=64)
+    run.work(variant, 0, *data(), keep=lambda trained, settings: kept.append((settings, trained)))
+    assert [settings.epochs for settings, _ in kept] == [1, 3]
+    for settings, trained in kept:
+        alone = train(variant.spec, settings, *data(), device="cpu")
+        weights = alone.model.state_dict()
+        assert all(torch.equal(value, weights[name]) for name, value in trained.model.state_dict().items())
+
+
+# ------------------------------------------------------------------------------------------------ planted records
+
+
+def numbers_of(figure: str, moved: float = 0.0, rough: float = 1.0) -> dict[str, Any]:
+    """What a record would hold of a model whose panels are the published ones, moved, and some times as rough."""
+    return {quantity: {"quantiles": as_seed([v + moved for v in exact(figure, quantity)]), "roughness": 20.0 * rough}
+            for quantity in published.QUANTITIES}  # fmt: skip
+
+
+def plant(folder: Path, variant: grid.Variant, by_epochs: dict[int, float], seeds: int = 5, **how: float) -> None:
+    """Records of a variant: by epochs, how far its panels lie off the published ones; seeds differ a little."""
+    for seed in range(seeds):
+        epochs = {str(n): {s: numbers_of(variant.figure, off + 0.002 * seed, **how) for s in grid.STATISTICS}
+                  for n, off in by_epochs.items()}  # fmt: skip
+        record = {"variant": variant.name, "seed": seed, "key": reading.key(variant, seed), "epochs": epochs}
+        write_sealed(reading.path_of(variant, seed, folder), json.loads(json.dumps(record)))
+
+
+def variant(figure: str, **choices: object) -> grid.Variant:
+    (found,) = [v for v in grid.VARIANTS if v.figure == figure and dict(v.choices) == choices]
+    return found
+
+
+def test_a_row_says_where_its_panel_lies_for_ours_and_for_the_best_fit(tmp_path: Path) -> None:
+    plant(tmp_path, variant("figure_4"), {10: 3.0, 30: 3.0, 100: 2.0})
+    plant(tmp_path, variant("figure_4", batch_size=64), {10: 0.0, 30: 1.0})
+    plant(tmp_path, variant("figure_4", batch_size=100), {10: 0.0, 30: 0.0}, seeds=4)  # not all seeds: no verdict
+    found = {row.id: row for row in rows.rows(tmp_path)}
+    assert list(found) == [f"P-{i}" for i in range(1, 11)]
+    seventh, eighth = found["P-7"], found["P-8"]
+    assert seventh.ours.startswith("outside by 1.") and (seventh.nearest, eighth.nearest) == ("inside", "inside")
+    assert seventh.takes == "batches of 64, 10 epochs" and 0 < seventh.width < 1
+    assert (found["P-1"].ours, found["P-1"].nearest, found["P-1"].takes) == ("not measured", "not measured", "")
+    assert rows.markdown(tmp_path).count("\n") == 11 and "| P-7 | Figure 4, DAE 128-32 sigmoid, log_det |" in (
+        rows.markdown(tmp_path))  # fmt: skip
+
+
+def test_two_panels_inside_are_better_than_a_smaller_distance(tmp_path: Path) -> None:
+    plant(tmp_path, variant("figure_5"), {10: 0.0, 30: 0.0, 100: 0.0})
+    nearer, wider = variant("figure_5", batch_size=64), variant("figure_5", discriminator_batch_norm=False)
+    plant(tmp_path, nearer, {10: 0.4})  # outside, and near in distance
+    for seed, off in enumerate((-2.0, -1.0, 0.5, 2.0, 3.0)):  # inside, because its seeds differ much
+        epochs = {str(n): {s: numbers_of("figure_5", off + 0.6) for s in grid.STATISTICS} for n in wider.epochs}
+        record = {"key": reading.key(wider, seed), "epochs": epochs}
+        write_sealed(reading.path_of(wider, seed, tmp_path), json.loads(json.dumps(record)))
+    of = {m.variant: m for m in reading.measured(tmp_path, [nearer, wider])}
+    assert of[nearer].distance < of[wider].distance
+    for path in tmp_path.glob(f"{variant('figure_5').name}-seed*"):
+        path.unlink()
+    assert rows.best_fits(tmp_path)["figure_5"].variant == wider
+
+
+def test_the_second_stage_takes_the_nearest_the_base_and_what_statements_compare(tmp_path: Path) -> None:
+    plant(tmp_path, variant("figure_4"), {10: 3.0, 30: 3.0, 100: 3.0}, seeds=1)
+    for i, batch in enumerate((64, 100, 250)):
+        plant(tmp_path, variant("figure_4", batch_size=batch), {10: 0.1 * i, 30: 5.0}, seeds=1)
+    plant(tmp_path, variant("figure_4", noise="none"), {10: 4.0, 30: 4.0}, seeds=1)
+    found = reading.second_stage(tmp_path)
+    assert [v.name for v in found if v.figure == "figure_4"] == [
+        "figure4-batch64", "figure4-batch100", "figure4-batch250", "figure4-base"]  # fmt: skip
+    assert {v.name for v in found if v.figure == "figure_3"} == {"figure3-base", "figure3-batch64", "figure3-batch250"}
+    assert grid.of("figure_4", (100,), noise="none") not in found
+    assert reading.shared(variant("figure_4", batch_size=64, noise="none")) == (("batch_size", 64),)
+
+
+def test_a_statement_hangs_on_a_choice_with_which_it_is_the_other_way_round(tmp_path: Path) -> None:
+    """The DAE lies above the VAE in small batches, and below it in large ones."""
+    worse, base = variant("figure_4", batch_size=64), variant("figure_4")
+    gap = exact("figure_4", "log_cond")[2] - exact("figure_3", "log_cond")[2]
+    plant(tmp_path, worse, {10: 0.5, 30: 0.5})
+    plant(tmp_path, variant("figure_3", batch_size=64), {10: 0.0, 30: 0.0})
+    plant(tmp_path, base, {10: -gap - 0.5, 30: -gap - 0.5, 100: -gap - 0.5})
+    plant(tmp_path, variant("figure_3"), {10: 0.0, 30: 0.0, 100: 0.0, 200: 0.0})
+    found = {s.claim: own for s, own in statements.findings(tmp_path).items()}
+    first = found["4.2-4"][0]
+    assert (first.choices, first.verdict) == ("100 epochs", "fails") and first.numbers == pytest.approx([-0.5] * 5)
+    assert [f.choices for f in statements.hangs_on(found["4.2-4"])] == ["batches of 64, 10 epochs",
+                                                                       "batches of 64, 30 epochs"]  # fmt: skip
+    shown = statements.table(tmp_path)
+    row = shown.loc["4.2-4: DAEs are worse conditioned than VAEs."]
+    assert row[statements.PUBLISHED].startswith("holds (0.3") and row["base settings"].startswith("fails (-0.50")
+    assert row["the opposite with"].startswith("batches of 64, 10 epochs (holds (")
+    assert shown.loc["4.2-7: GANs are ill-conditioned.", "base settings"] == "not measured"
+
+
+def test_the_numbers_of_statements_are_those_of_the_published_panels() -> None:
+    """Of the panels read otherwise: differences of their quantiles."""
+    found = {s.claim: statements.on_the_published(s) for s in statements.STATEMENTS}
+    det, cond = ({f: exact(f, q) for f in PANELS} for q in published.QUANTITIES)
+    assert found["4.2-4"] == pytest.approx(cond["figure_4"][2] - cond["figure_3"][2])
+    assert found["4.2-7"] == pytest.approx(cond["figure_5"][4])
+    widths = {f: det[f][4] - det[f][0] for f in PANELS}
+    assert found["4.2-5"] == pytest.approx(widths["figure_5"] - max(widths["figure_1"], widths["figure_4"]))
+    area = {f: (b - a) * (d - c) for f in PANELS for (a, b), (c, d) in [PANELS[f].box]}
+    larger = det["figure_4"][2] + 2 * math.log(area["figure_4"] / area["figure_3"]) - det["figure_3"][2]
+    assert found["4.2-3"] == pytest.approx(larger)
+
+
+@pytest.mark.parametrize("side, numbers, verdict", [
+    ("above", [1.0, 1.1, 0.9], "holds"), ("above", [-1.0, -1.1, -0.9], "fails"), ("above", [1.0, -1.0], "undecided"),
+    ("below", [1.0, 1.1, 0.9], "fails"), ("within", [0.01, -0.01, 0.0], "holds"),
+    ("within", [1.0, 1.1, 0.9], "fails"), ("within", [2.0, -2.0, 0.1], "undecided"),
+    ("above", [1.0], "holds, one seed"), ("below", [1.0], "fails, one seed"),
+])  # fmt: skip
+def test_a_verdict_follows_from_the_interval(side: str, numbers: list[float], verdict: str) -> None:
+    statement = statements.Statement("x", "A text.", ("figure_1",), lambda panels: 0.0, side, 0.2)
+    assert statements.Finding(statement, "100 epochs", numbers).verdict == verdict
+
+
+def test_a_dae_is_mapped_on_its_own_box_as_if_it_had_the_published_area() -> None:
+    model = get_spec("dae-128-32-sigmoid").build().eval()
+    images = data()[0]
+    own, box = measuring.own_box(model, "dae", images), PANELS["figure_4"].box
+    shifted, plain = measuring.mapped(model, box, own), measuring.mapped(model, own, None)
+    assert measuring.own_box(model, "vae", images) is None
+    assert shifted.box == own and np.allclose(shifted.log_det - plain.log_det, published.shift(own, box))
+
+
+def test_maps_of_other_models_than_the_records_say_are_refused(tmp_path: Path) -> None:
+    plant(tmp_path, variant("figure_4"), {10: 3.0, 30: 3.0, 100: 2.0})
+    with pytest.raises(RecordError, match=r"maps.npz cannot be read .*panels --stage 2. writes it"):
+        maps.read(tmp_path)
+    np.savez(tmp_path / maps.NAME, **{"figure_4/of": "another"})
+    with pytest.raises(RecordError, match="another model of figure_4 than fits best"):
+        maps.read(tmp_path)
 
 
 def test_every_choice_says_where_it_comes_from_and_the_page_is_made_from_them() -> None:

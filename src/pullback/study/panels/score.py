@@ -47,6 +47,13 @@ class Score:
         return None if self.outside is None else not any(self.outside)
 
     @property
+    def state(self) -> str:
+        """"inside", "near", or "outside by" how much; "" with one seed."""
+        if self.outside is None:
+            return ""
+        return "inside" if self.compatible else "near" if self.near else f"outside by {max(self.outside):.2g}"
+
+    @property
     def near(self) -> bool | None:
         return None if self.outside is None else not any(self.outside[i] for i in DECISIVE)
 

@@ -58,24 +58,20 @@ def report_panels(m: LatentMap) -> tuple[plt.Figure, NDArray[np.object_]]:
     return fig, axes
 
 
-def beside(rows: Sequence[tuple[str, dict[str, LatentMap], dict[str, tuple[float, float]]]]) -> plt.Figure:
-    """Maps side by side: a row has a title, its maps by name (as many in every row), and the colour limits of each
-    quantity, which its maps share. First all maps of one quantity, then all of the other. What is NaN is grey."""
-    count = len(rows[0][1])
-    fig, axes = plt.subplots(len(rows), 2 * count, figsize=(PAGE, 1.45 * len(rows)), squeeze=False)
-    for row, (title, maps, limits) in zip(axes, rows, strict=True):
-        row[0].set_ylabel(title, fontsize=SMALL)
-        for part, quantity in zip((row[:count], row[count:]), LABELS, strict=True):
-            for ax, (name, m) in zip(part, maps.items(), strict=True):
-                picture = latent_heatmap(ax, m, quantity, limits[quantity])
-                hidden = np.where(np.isnan(getattr(m, quantity)), 1.0, np.nan)
-                ax.imshow(hidden, origin="lower", extent=picture.get_extent(), cmap="Greys", vmin=0, vmax=4)
-                ax.set(xlabel="", xlim=m.box[0], ylim=m.box[1], ylabel=title if ax is row[0] else "")
-                ax.set_title(name, fontsize=SMALL, pad=2)
-                ax.tick_params(labelsize=SMALL)
-            fig.colorbar(picture, ax=list(part), extend="both", pad=0.02).ax.tick_params(labelsize=SMALL)
-    for side, quantity in zip((axes[0, 0], axes[0, count]), LABELS, strict=True):
-        side.annotate(LABELS[quantity], (0, 1.3), xycoords="axes fraction", fontsize=8)
+def beside(maps: dict[str, LatentMap], limits: dict[str, tuple[float, float]]) -> plt.Figure:
+    """Maps by name side by side: the log-determinants above, the log-condition numbers below, each row on the colour
+    limits of its quantity. What is NaN is grey."""
+    fig, axes = plt.subplots(len(LABELS), len(maps), figsize=(PAGE, 2.2 * len(LABELS)), squeeze=False)
+    for row, quantity in zip(axes, LABELS, strict=True):
+        for ax, (name, m) in zip(row, maps.items(), strict=True):
+            picture = latent_heatmap(ax, m, quantity, limits[quantity])
+            hidden = np.where(np.isnan(getattr(m, quantity)), 1.0, np.nan)
+            ax.imshow(hidden, origin="lower", extent=picture.get_extent(), cmap="Greys", vmin=0, vmax=4)
+            ax.set(xlabel="", ylabel="", xlim=m.box[0], ylim=m.box[1])
+            ax.tick_params(labelsize=SMALL)
+        fig.colorbar(picture, ax=list(row), extend="both", pad=0.01, label=LABELS[quantity])
+    for ax, name in zip(axes[0], maps, strict=True):
+        ax.set_title(name, fontsize=SMALL, pad=3)
     return fig
 
 

@@ -1,0 +1,111 @@
+"""Rows P-1 to P-10 of the scorecard: where each published panel lies among our models. docs/panels.md has the criteria.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from ..labels import architecture
+from ..report import PANELS
+from . import published
+from .reading import ALL_SEEDS, FOLDER, Measured, measured
+from .score import Score
+from .statements import BASE_EPOCHS
+
+NOT_MEASURED = "not measured"
+
+
+class Row(NamedTuple):
+    """A published panel, the base settings' score of it, and that of the model which fits its figure best; None for
+    what has no records of all seeds."""
+
+    id: str
+    figure: str
+    quantity: str
+    base: Score | None
+    best: Measured | None
+
+    @property
+    def panel(self) -> str:
+        model = PANELS[self.figure].model
+        return f"{named(self.figure)}, {model[:3].upper()} {architecture(model)}, {self.quantity}"
+
+    @property
+    def ours(self) -> str:
+        """Where the panel lies for the base settings."""
+        return NOT_MEASURED if self.base is None else self.base.state
+
+    @property
+    def nearest(self) -> str:
+        """Where it lies for the model that fits its figure best."""
+        return NOT_MEASURED if self.best is None else self.best.panels[self.id].state
+
+    @property
+    def takes(self) -> str:
+        """What that model has instead of the base settings."""
+        return "" if self.best is None else self.best.told
+
+    @property
+    def width(self) -> float | None:
+        """Of that model's interval of the median."""
+        found = self.best.panels[self.id].interval if self.best else None
+        return found[2][1] - found[2][0] if found else None
+
+
+def named(figure: str) -> str:
+    """For instance "Figure 1"."""
+    return figure.replace("_", " ").capitalize()
+
+
+def rows(folder: Path = FOLDER) -> list[Row]:
+    """The ten rows, in the report's order."""
+    whole, best = _whole(folder), best_fits(folder)
+    base = {m.variant.figure: m.panels for m in whole if is_base(m)}
+    return [Row(row, figure, quantity, base[figure][row] if figure in base else None, best.get(figure))
+            for row, (figure, quantity) in published.ROWS.items()]  # fmt: skip
+
+
+def best_fits(folder: Path = FOLDER) -> dict[str, Measured]:
+    """By figure, the model that fits it best, of those that have records of all seeds."""
+    whole = _whole(folder)
+    by_figure = {figure: [m for m in whole if m.variant.figure == figure] for figure in PANELS}
+    return {figure: min(own, key=_rank) for figure, own in by_figure.items() if own}
+
+
+def _whole(folder: Path) -> list[Measured]:
+    return [m for m in measured(folder) if len(m.seeds) == len(ALL_SEEDS)]
+
+
+def is_base(m: Measured) -> bool:
+    """Whether it is the study's own model of the figure."""
+    return not m.variant.choices and (m.epochs, m.statistics) == (BASE_EPOCHS, "trained")
+
+
+def _rank(m: Measured) -> tuple[int, int, float]:
+    scores = m.panels.values()
+    return -sum(bool(s.compatible) for s in scores), -sum(bool(s.near) for s in scores), m.distance
+
+
+def table(folder: Path = FOLDER) -> pd.DataFrame:
+    """One row a panel: where it lies for the base settings, and for the model that fits its figure best."""
+    return pd.DataFrame({
+        r.id: {
+            "panel": r.panel,
+            "base settings": r.ours,
+            "best fit": r.nearest,
+            "what the best fit takes": r.takes,
+            "width of its interval of the median": "" if r.width is None else f"{r.width:.2g}",
+        }
+        for r in rows(folder)
+    }).T
+
+
+def markdown(folder: Path = FOLDER) -> str:
+    """`table` as markdown."""
+    shown = table(folder)
+    head = ("", *(name.capitalize() for name in shown.columns))
+    lines = [head, ["---"] * len(head), *((name, *row) for name, row in shown.iterrows())]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
