@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.colors import to_hex
 
 from pullback.study import plots
+from pullback.study.panels import rows as panels
 from results import SECTIONS, VERDICTS, Study, number, sections, threshold, with_interval
 
 WIDTH, ROW = 300, 26  # of a part's dots, in pixels
@@ -25,6 +26,16 @@ def scorecard(study: Study) -> str:
     told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS)
     rows = "\n".join(_claim(study, c) for c in study.claims)
     return f"""# Scorecard
+
+## The ten published panels
+
+A panel is *inside* a model if its 5, 25, 50, 75 and 95 % quantiles all lie in the model's 95 % prediction intervals,
+and *near* if the median and the 95 % quantile do ([criteria](panels.md)). The best fit to a figure is one of 46
+variants of choices that the report does not print ([notebook 4](notebooks/04_jacobian_maps.ipynb)).
+
+{panels.markdown(study.project / 'results' / 'panels')}
+
+## The statements
 
 Every statement of the report that can be checked, {len(study.claims)} in all, with its verdict: {told}. A row opens to
 what was measured, what would count as support, and the result on each of five trainings (seeds). *Supported* means that

@@ -17,6 +17,7 @@ import links
 import make_site
 import pullback
 import screens
+from pullback.study.panels import rows as panels
 from pullback.study.paths import PROJECT
 from results import SECTIONS, MissingFigure, Study, number, sections, with_interval
 from staging import Staging
@@ -91,6 +92,12 @@ def test_every_claim_is_a_row_with_its_verdict_criterion_and_numbers(site: Path)
         assert all(with_interval(p) in shown for p in c["parts"])
         assert row.count("<circle") == sum(len(p["values"]) for p in c["parts"])
         assert f'src="{c["figure"]}"' in row
+
+
+def test_the_ten_panels_stand_at_the_head_of_the_scorecard(site: Path) -> None:
+    head = words(text(site, "scorecard.html").split('<div class="claims">')[0])
+    for row in panels.rows():
+        assert f"{row.id} {row.panel} {row.ours} {row.nearest}" in head
 
 
 @pytest.mark.parametrize("side", ["above", "below", "within"])

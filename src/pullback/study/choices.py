@@ -63,8 +63,8 @@ HEAD = """# What is printed and what is not
 The report's text prints few of the settings behind its figures. Here is every choice of the study's base settings. It
 is *printed* if the report's text says it. Some come from *the author's code of 2021*, which was published after the
 report and whose own models are others (512-128-32 units, standardised pixels, learning rate 0.001). The rest is *ours*.
-Which of the report's statements hang on the choices that it does not print is a question of its own: the variants of
-`src/pullback/study/panels/grid.py` are there to answer it.
+Which of the report's statements hang on the choices that it does not print is a question of its own:
+[panels](panels.md) says how it is asked, and notebook 4 what was found.
 
 | Choice | Base settings | Source | Reason |
 |---|---|---|---|

@@ -63,7 +63,7 @@ def beside(maps: dict[str, LatentMap], limits: dict[str, tuple[float, float]]) -
     limits of its quantity. What is NaN is grey."""
     fig, axes = plt.subplots(len(LABELS), len(maps), figsize=(PAGE, 2.2 * len(LABELS)), squeeze=False)
     for row, quantity in zip(axes, LABELS, strict=True):
-        for ax, (name, m) in zip(row, maps.items(), strict=True):
+        for ax, m in zip(row, maps.values(), strict=True):
             picture = latent_heatmap(ax, m, quantity, limits[quantity])
             hidden = np.where(np.isnan(getattr(m, quantity)), 1.0, np.nan)
             ax.imshow(hidden, origin="lower", extent=picture.get_extent(), cmap="Greys", vmin=0, vmax=4)
