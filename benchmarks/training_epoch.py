@@ -55,7 +55,7 @@ def usual(dataset: Dataset, workers: int) -> float:
 
 def main() -> None:
     images, labels = data.load("train")
-    dataset = data.mnist()(data_root(), transform=transforms.Compose([transforms.ToTensor(), torch.flatten]))
+    dataset = data.reader()(data_root(), transform=transforms.Compose([transforms.ToTensor(), torch.flatten]))
     first, digits = next(iter(DataLoader(dataset, batch_size=SETTINGS.batch_size)))
     assert torch.equal(first, images[: len(first)]) and torch.equal(digits, labels[: len(first)])
 

