@@ -219,6 +219,7 @@ def test_a_row_says_where_its_panel_lies_for_ours_and_for_the_best_fit(tmp_path:
     seventh, eighth = found["P-7"], found["P-8"]
     assert seventh.ours.startswith("outside by 1.") and (seventh.nearest, eighth.nearest) == ("inside", "inside")
     assert seventh.takes == "batches of 64, 10 epochs" and 0 < seventh.width < 1
+    assert seventh.roughness == f"{published.roughness(published.panel('figure_4', 'log_det')):.0f}, 20, 20"
     assert (found["P-1"].ours, found["P-1"].nearest, found["P-1"].takes) == ("not measured", "not measured", "")
     assert rows.markdown(tmp_path).count("\n") == 11 and "| P-7 | Figure 4, DAE 128-32 sigmoid, log_det |" in (
         rows.markdown(tmp_path))  # fmt: skip

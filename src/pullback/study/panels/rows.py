@@ -12,20 +12,19 @@ from ..labels import architecture
 from ..report import PANELS
 from . import published
 from .reading import ALL_SEEDS, FOLDER, Measured, measured
-from .score import Score
 from .statements import BASE_EPOCHS
 
 NOT_MEASURED = "not measured"
 
 
 class Row(NamedTuple):
-    """A published panel, the base settings' score of it, and that of the model which fits its figure best; None for
-    what has no records of all seeds."""
+    """A published panel, the model of the base settings, and that which fits its figure best; None for what has no
+    records of all seeds."""
 
     id: str
     figure: str
     quantity: str
-    base: Score | None
+    base: Measured | None
     best: Measured | None
 
     @property
@@ -36,7 +35,7 @@ class Row(NamedTuple):
     @property
     def ours(self) -> str:
         """Where the panel lies for the base settings."""
-        return NOT_MEASURED if self.base is None else self.base.state
+        return NOT_MEASURED if self.base is None else self.base.panels[self.id].state
 
     @property
     def nearest(self) -> str:
@@ -47,6 +46,13 @@ class Row(NamedTuple):
     def takes(self) -> str:
         """What that model has instead of the base settings."""
         return "" if self.best is None else self.best.told
+
+    @property
+    def roughness(self) -> str:
+        """Mean slope of the map in sides of the box: of the published panel, with the base settings, of the best fit."""
+        told = [published.roughness(published.panel(self.figure, self.quantity))]
+        told += [m.roughness(self.quantity) for m in (self.base, self.best) if m is not None]
+        return ", ".join(f"{value:.0f}" for value in told)
 
     @property
     def width(self) -> float | None:
@@ -63,8 +69,8 @@ def named(figure: str) -> str:
 def rows(folder: Path = FOLDER) -> list[Row]:
     """The ten rows, in the report's order."""
     whole, best = _whole(folder), best_fits(folder)
-    base = {m.variant.figure: m.panels for m in whole if is_base(m)}
-    return [Row(row, figure, quantity, base[figure][row] if figure in base else None, best.get(figure))
+    base = {m.variant.figure: m for m in whole if is_base(m)}
+    return [Row(row, figure, quantity, base.get(figure), best.get(figure))
             for row, (figure, quantity) in published.ROWS.items()]  # fmt: skip
 
 
@@ -98,6 +104,7 @@ def table(folder: Path = FOLDER) -> pd.DataFrame:
             "best fit": r.nearest,
             "what the best fit takes": r.takes,
             "width of its interval of the median": "" if r.width is None else f"{r.width:.2g}",
+            "roughness: published, base, best fit": r.roughness,
         }
         for r in rows(folder)
     }).T
