@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
     @property
     def roughness(self) -> str:
-        """Mean slope of the map in sides of the box: of the published panel, with the base settings, of the best fit."""
+        """Mean slope of a map in sides of its box: of the published panel, the base settings, and the best fit."""
         told = [published.roughness(published.panel(self.figure, self.quantity))]
         told += [m.roughness(self.quantity) for m in (self.base, self.best) if m is not None]
         return ", ".join(f"{value:.0f}" for value in told)
