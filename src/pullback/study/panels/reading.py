@@ -23,7 +23,7 @@ RECIPE = 1  # the version of what turns a trained model into the numbers of a re
 FOLDER = RESULTS / "panels"
 ALL_SEEDS = range(max(SEEDS.values()))
 OWN = {"gan": ("discriminator_batch_norm", "r1", "loss", "generator_first"), "dae": ("noise", "noise_level")}
-COMPARED = {"figure_1": ("figure_2", "figure_3"), "figure_2": ("figure_1",), "figure_3": ("figure_1",),
+COMPARED = {"figure_1": ("figure_2", "figure_3"), "figure_2": ("figure_1",), "figure_3": ("figure_1", "figure_4"),
             "figure_4": ("figure_3",), "figure_5": ("figure_1", "figure_4")}  # in a statement, see statements.py
 
 
@@ -64,6 +64,10 @@ class Measured(NamedTuple):
     def distance(self) -> float:
         """Mean over both panels of the distance to the published one."""
         return float(np.mean([s.distance for s in self.panels.values()]))
+
+    def of_seed(self, seed: int) -> Measured:
+        """The same with one seed alone."""
+        return self._replace(seeds={seed: self.seeds[seed]})
 
     def roughness(self, quantity: str) -> float:
         """Mean over seeds."""
@@ -108,12 +112,13 @@ def measured(folder: Path = FOLDER, variants: Iterable[Variant] = VARIANTS) -> l
 
 def second_stage(folder: Path = FOLDER) -> list[Variant]:
     """The NEAREST variants of each figure by their nearest epochs and statistics, the base settings, and the variants
-    of the same choices that a statement compares with them."""
-    ranked = sorted(measured(folder), key=lambda m: m.distance)
-    chosen: list[Variant] = []
-    for figure in PANELS:
-        own = dict.fromkeys(m.variant for m in ranked if m.variant.figure == figure)
-        chosen += [*list(own)[:NEAREST], *(v for v in VARIANTS if v.figure == figure and not v.choices)]
+    of the same choices that a statement compares with them. What tells most stands first."""
+    ranked = sorted((m for m in measured(folder) if 0 in m.seeds), key=lambda m: m.of_seed(0).distance)
+    nearest = [list(dict.fromkeys(m.variant for m in ranked if m.variant.figure == figure))[:NEAREST]
+               for figure in PANELS]
+    base = [v for v in VARIANTS if not v.choices]
+    by_rank = [v for place in range(NEAREST) for own in nearest for v in own[place : place + 1]]
+    chosen = [*by_rank[: len(PANELS)], *base, *by_rank[len(PANELS) :]]
     return list(dict.fromkeys([*chosen, *(partner for v in chosen for partner in partners(v))]))
 
 

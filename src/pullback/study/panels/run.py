@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(report())
         return 0
     variants = VARIANTS if chosen.stage == 1 else second_stage()
-    wanted = [(v, seed) for seed in range(SEEDS[chosen.stage]) for v in variants]
+    wanted = [(v, seed) for v in variants for seed in range(SEEDS[chosen.stage])]  # so that variants become whole
     missing = [(v, seed) for v, seed in wanted if read(v, seed) is None]
     print(f"{len(wanted) - len(missing)} of {len(wanted)} records of stage {chosen.stage} are there", flush=True)
 
