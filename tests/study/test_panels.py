@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,14 +193,17 @@ def test_the_model_at_each_of_its_epochs_is_that_of_a_training_which_ends_there(
 
 def numbers_of(figure: str, moved: float = 0.0, rough: float = 1.0) -> dict[str, Any]:
     """What a record would hold of a model whose panels are the published ones, moved, and some times as rough."""
-    return {quantity: {"quantiles": as_seed([v + moved for v in exact(figure, quantity)]), "roughness": 20.0 * rough}
-            for quantity in published.QUANTITIES}  # fmt: skip
+    return {"box": PANELS[figure].box, "shift": 0.0} | {
+        quantity: {"quantiles": as_seed([v + moved for v in exact(figure, quantity)]), "roughness": 20.0 * rough}
+        for quantity in published.QUANTITIES
+    }
 
 
 def plant(folder: Path, variant: grid.Variant, by_epochs: dict[int, float], seeds: int = 5, **how: float) -> None:
     """Records of a variant: by epochs, how far its panels lie off the published ones; seeds differ a little."""
     for seed in range(seeds):
-        epochs = {str(n): {s: numbers_of(variant.figure, off + 0.002 * seed, **how) for s in grid.STATISTICS}
+        ways = (*grid.STATISTICS, measuring.OWN_BOX)
+        epochs = {str(n): {way: numbers_of(variant.figure, off + 0.002 * seed, **how) for way in ways}
                   for n, off in by_epochs.items()}  # fmt: skip
         record = {"variant": variant.name, "seed": seed, "key": reading.key(variant, seed), "epochs": epochs}
         write_sealed(reading.path_of(variant, seed, folder), json.loads(json.dumps(record)))
@@ -264,13 +268,36 @@ def test_a_statement_hangs_on_a_choice_with_which_it_is_the_other_way_round(tmp_
     found = {s.claim: own for s, own in statements.findings(tmp_path).items()}
     first = found["4.2-4"][0]
     assert (first.choices, first.verdict) == ("100 epochs", "fails") and first.numbers == pytest.approx([-0.5] * 5)
-    assert [f.choices for f in statements.hangs_on(found["4.2-4"])] == ["batches of 64, 10 epochs",
-                                                                       "batches of 64, 30 epochs"]  # fmt: skip
+    small = ["batches of 64, 10 epochs", "batches of 64, 30 epochs"]
+    assert [f.choices for f in statements.hangs_on(found["4.2-4"])] == [
+        *small, *(f"{choices}{statements.OWN_BOXES}" for choices in small)]  # fmt: skip
     shown = statements.table(tmp_path)
     row = shown.loc["4.2-4: DAEs are worse conditioned than VAEs."]
     assert row[statements.PUBLISHED].startswith("holds (0.3") and row["base settings"].startswith("fails (-0.50")
     assert row["the opposite with"].startswith("batches of 64, 10 epochs (holds (")
     assert shown.loc["4.2-7: GANs are ill-conditioned.", "base settings"] == "not measured"
+
+
+def test_the_box_is_a_choice_that_a_statement_can_hang_on(tmp_path: Path) -> None:
+    plant(tmp_path, variant("figure_4"), {10: 0.0, 30: 0.0, 100: 0.0})
+    plant(tmp_path, variant("figure_3"), {10: 0.0, 30: 0.0, 100: 0.0, 200: 0.0})
+    vae = variant("figure_3")
+    for seed in range(5):  # on its own box the VAE is the worse conditioned of the two
+        record = reading.read(vae, seed, tmp_path)
+        for numbers in record["epochs"].values():
+            numbers[measuring.OWN_BOX] = numbers_of("figure_3", 1.0 + 0.002 * seed)
+        write_sealed(reading.path_of(vae, seed, tmp_path), record)
+    found = next(own for s, own in statements.findings(tmp_path).items() if s.claim == "4.2-4")
+    assert statements.base(found).verdict == "holds"
+    assert {f.choices for f in statements.hangs_on(found)} == {f"{n} epochs, boxes of 1 to 99 %" for n in (10, 30, 100)}
+
+
+def test_models_that_are_kept_are_measured_as_those_that_were_just_trained() -> None:
+    variant, kept = grid.of("figure_1", (1, 2), batch_size=64), []
+    first = run.work(variant, 0, *data(), keep=lambda trained, settings: kept.append(trained))
+    again = run.work(variant, 0, *data(), kept=[replace(t, history={k: v[:n] for k, v in t.history.items()})
+                                               for n, t in enumerate(kept, 1)])  # fmt: skip
+    assert first["epochs"] == again["epochs"] and measuring.OWN_BOX in first["epochs"]["1"]
 
 
 def test_the_numbers_of_statements_are_those_of_the_published_panels() -> None:

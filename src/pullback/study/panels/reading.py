@@ -17,9 +17,10 @@ from ..provenance import read_sealed
 from ..report import PANELS
 from . import published
 from .grid import SEEDS, STATISTICS, VARIANTS, Variant
+from .measuring import OWN_BOX
 from .score import NEAREST, Score, score
 
-RECIPE = 1  # the version of what turns a trained model into the numbers of a record
+RECIPES = {"vae": 2, "dae": 1, "gan": 1}  # by family, the version of what turns a model into the numbers of a record
 FOLDER = RESULTS / "panels"
 ALL_SEEDS = range(max(SEEDS.values()))
 OWN = {"gan": ("discriminator_batch_norm", "r1", "loss", "generator_first"), "dae": ("noise", "noise_level")}
@@ -34,7 +35,7 @@ def path_of(variant: Variant, seed: int, folder: Path = FOLDER) -> Path:
 def key(variant: Variant, seed: int) -> str:
     """Sixteen hexadecimal digits that change whenever the numbers of a record might."""
     own = checkpoints.key(variant.spec, variant.settings(seed), data.data_hash(False))
-    decisive = [own, variant.figure, list(variant.epochs), RECIPE]
+    decisive = [own, variant.figure, list(variant.epochs), RECIPES[variant.spec.family]]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
 
@@ -45,7 +46,7 @@ def read(variant: Variant, seed: int, folder: Path = FOLDER) -> dict[str, Any] |
 
 class Measured(NamedTuple):
     """A variant at one number of epochs, mapped with one choice of batch norm statistics: by seed, the numbers of both
-    panels as `run.measure` records them."""
+    panels as `measuring.measure` records them."""
 
     variant: Variant
     epochs: int
@@ -98,15 +99,17 @@ def _in_words(choice: tuple[str, object]) -> str:
     }[name]
 
 
-def measured(folder: Path = FOLDER, variants: Iterable[Variant] = VARIANTS) -> list[Measured]:
-    """All that has records: of every variant at each of its epochs, with both kinds of statistics."""
-    found = []
+def measured(folder: Path = FOLDER, variants: Iterable[Variant] = VARIANTS, own_box: bool = False) -> list[Measured]:
+    """All that has records: of every variant at each of its epochs, with both kinds of statistics. With `own_box`, on
+    the box of a VAE's own codes, with statistics as trained; DAEs and GANs are always mapped on boxes of their own."""
+    found, both = [], {statistics: statistics for statistics in STATISTICS}
     for variant in variants:
         records = {seed: record for seed in ALL_SEEDS if (record := read(variant, seed, folder))}
         for epochs in variant.epochs:
             own = {seed: r["epochs"][str(epochs)] for seed, r in records.items() if str(epochs) in r["epochs"]}
-            found += [Measured(variant, epochs, statistics, {seed: e[statistics] for seed, e in own.items()})
-                      for statistics in STATISTICS if own]  # fmt: skip
+            ways = {STATISTICS[0]: OWN_BOX if variant.spec.family == "vae" else STATISTICS[0]} if own_box else both
+            found += [Measured(variant, epochs, statistics, {seed: e[way] for seed, e in own.items()})
+                      for statistics, way in ways.items() if own]  # fmt: skip
     return found
 
 

@@ -30,7 +30,7 @@ from ..workers import job_count, say, side_by_side
 from . import maps
 from .grid import SEEDS, VARIANTS, Variant
 from .measuring import measure
-from .reading import RECIPE, key, path_of, read, report, second_stage
+from .reading import RECIPES, key, path_of, read, report, second_stage
 
 
 class Unbounded(DivergenceError):
@@ -46,36 +46,48 @@ def work(
     images: Tensor,
     labels: Tensor,
     keep: Callable[[Trained, TrainingSettings], object] = lambda trained, settings: None,
+    kept: Sequence[Trained] | None = None,
 ) -> dict[str, Any]:
     """The record of a variant and seed: measured at its epochs, up to the one at which it diverges if it does.
 
     `keep` is given the model at each of these epochs, and the settings of a training that ends there: it is the same.
+    `kept` are these models where they are there; then nothing is trained.
     """
-    started, taken, settings = time.perf_counter(), {}, variant.settings(seed)
+    started, settings, outcome = time.perf_counter(), variant.settings(seed), "trained"
+    taken: dict[str, dict[str, Any]] = {}
     history: dict[str, list[float]] = {}
-    shown = scaled(images, settings.pixels)
+    shown, reached = scaled(images, settings.pixels), 0
+
+    def take(trained: Trained) -> None:
+        losses = {name: round(values[-1], 4) for name, values in trained.history.items()}
+        epochs = len(next(iter(trained.history.values())))
+        taken[str(epochs)] = {"losses": losses} | measure(variant, trained.model, shown, seed)
 
     def watch(epoch: Epoch, model: Any) -> None:
+        nonlocal reached
         for name, value in epoch.losses.items():
             history.setdefault(name, []).append(value)
         lowest = min(epoch.losses.values())
         if variant.spec.family != "gan" and lowest < 0:
             raise Unbounded(f"the loss, which cannot be negative, is {lowest:.4g} at epoch {epoch.number}")
         if epoch.number in variant.epochs:
-            losses = {name: round(value, 4) for name, value in epoch.losses.items()}
             trained = Trained(variant.spec, copy.deepcopy(model).eval(), history)
-            taken[str(epoch.number)] = {"losses": losses} | measure(variant, trained.model, shown, seed)
+            take(trained)
             keep(trained, replace(settings, epochs=epoch.number))
-        reached[0] = epoch.number
+        reached = epoch.number
 
-    reached, outcome = [0], "trained"
     try:
-        train(variant.spec, settings, images, labels, device="cpu", watch=watch)
+        if kept is None:
+            train(variant.spec, settings, images, labels, device="cpu", watch=watch)
+        else:
+            for trained in kept:
+                take(trained)
     except DivergenceError as error:
-        outcome = f"diverges at epoch {reached[0] + 1}: {error}"
+        outcome = f"diverges at epoch {reached + 1}: {error}"
+    recipes = {"training": training.RECIPE, "panels": RECIPES[variant.spec.family]}
     record = {
         "variant": variant.name, "figure": variant.figure, "choices": dict(variant.choices), "seed": seed,
-        "key": key(variant, seed), "recipes": {"training": training.RECIPE, "panels": RECIPE}, "outcome": outcome,
+        "key": key(variant, seed), "recipes": recipes, "outcome": outcome,
         "epochs": taken, "seconds": round(time.perf_counter() - started, 1), "versions": versions(),
     }  # fmt: skip
     return json.loads(json.dumps(record))
@@ -88,8 +100,16 @@ def _keep(trained: Trained, settings: TrainingSettings) -> None:
                      checkpoints.encode(trained, settings, data_hash, about))  # fmt: skip
 
 
+def _kept(variant: Variant, seed: int) -> list[Trained] | None:
+    """The variant's models from their checkpoints, if all of them are there."""
+    own, data_hash = [replace(variant.settings(seed), epochs=n) for n in variant.epochs], data.data_hash(False)
+    if not all(checkpoints.path_of(variant.spec, settings, data_hash).exists() for settings in own):
+        return None
+    return [checkpoints.read(variant.spec, settings, data_hash) for settings in own]
+
+
 def _work_and_write(variant: Variant, seed: int) -> None:
-    record = work(variant, seed, *data.load("train"), keep=_keep)
+    record = work(variant, seed, *data.load("train"), keep=_keep, kept=_kept(variant, seed))
     write_sealed(path_of(variant, seed), record)
     say(f"{variant.name}, seed {seed}: {record['outcome'][:60]} ({record['seconds']:.0f} s)")
 

@@ -7,7 +7,7 @@ published panels themselves. It is not the number of the claim of that name, and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from .reading import FOLDER, Measured, measured, shared
 Panels = Mapping[str, Any]  # by figure, the numbers of both its panels, as `run.measure` records them
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 BASE_EPOCHS = 100
+BASE, OWN_BOXES = f"{BASE_EPOCHS} epochs", ", boxes of 1 to 99 %"
 PUBLISHED = "the published panels"
 
 
@@ -73,9 +74,10 @@ def _over_vaes(choose: Callable[..., float], quantity: str, percent: int) -> Cal
 
 
 def _larger_dae(panels: Panels) -> float:
-    """Median log_det of Figure 4 less that of Figure 3, where the published box of each has the same area."""
+    """Median log_det of Figure 4 less that of Figure 3, where the box of the DAE's map has the area of the VAE's."""
     four, three = (_quantile(figure, "log_det", 50)(panels) for figure in ("figure_4", "figure_3"))
-    return four + published.shift(PANELS["figure_4"].box, PANELS["figure_3"].box) - three
+    dae, vae = panels["figure_4"], panels["figure_3"]
+    return four - dae["shift"] + published.shift(dae["box"], vae["box"]) - three
 
 
 VAES = ("figure_1", "figure_2", "figure_3")
@@ -120,9 +122,14 @@ class Finding(NamedTuple):
         return interval(self.numbers)
 
     @property
+    def holds(self) -> bool:
+        """Whether the mean lies on the side that the statement asks for."""
+        return self.statement.off(fmean(self.numbers)) > 0
+
+    @property
     def verdict(self) -> str:
         if (found := self.interval) is None:
-            return f"{HOLDS if self.statement.off(self.numbers[0]) > 0 else FAILS}, one seed"
+            return f"{HOLDS if self.holds else FAILS}, one seed"
         offs = [self.statement.off(end) for end in found]
         if self.statement.side == "within" and found[0] < 0 < found[1]:  # the number itself may be nearer to zero
             offs.append(self.statement.off(0.0))
@@ -136,64 +143,69 @@ def on_the_published(statement: Statement) -> float:
         for quantity in published.QUANTITIES:
             cells = published.panel(figure, quantity)
             found = published.quantiles(cells, np.isfinite(cells))
-            panels.setdefault(figure, {})[quantity] = {"quantiles": {"as read": found},
-                                                       "roughness": published.roughness(cells)}  # fmt: skip
+            own = panels.setdefault(figure, {"box": PANELS[figure].box, "shift": 0.0})
+            own[quantity] = {"quantiles": {"as read": found}, "roughness": published.roughness(cells)}
     return statement.number(panels)
 
 
 def findings(folder: Path = FOLDER) -> dict[Statement, list[Finding]]:
     """Every statement with all choices for which its models were trained, with statistics as trained: the base
     settings first. The seeds are those that all its models have."""
-    there = {(m.variant, m.epochs): m for m in measured(folder) if m.statistics == "trained"}
-    found: dict[Statement, list[Finding]] = {}
-    for statement in STATEMENTS:
-        first, *others = statement.figures
-        own = []
-        for (variant, epochs), leading in there.items():
-            if variant.figure != first:
+    found: dict[Statement, list[Finding]] = {statement: [] for statement in STATEMENTS}
+    for own_box in (False, True):
+        of = measured(folder, own_box=own_box)
+        there = {(m.variant, m.epochs): m for m in of if m.statistics == "trained"}
+        for statement, own in found.items():
+            if own_box and not set(VAES) & set(statement.figures):
                 continue
-            group = [leading, *(_same(there, variant, figure, epochs) for figure in others)]
-            if None in group:
-                continue
-            whole: list[Measured] = [m for m in group if m is not None]
-            seeds = sorted(set.intersection(*(set(m.seeds) for m in whole)))
-            numbers = [statement.number({m.variant.figure: m.seeds[seed] for m in whole}) for seed in seeds]
-            if numbers:
-                own.append(Finding(statement, leading.told, numbers))
-        found[statement] = sorted(own, key=lambda f: f.choices != f"{BASE_EPOCHS} epochs")
-    return found
+            for leading in there.values():
+                group = [_same(there, leading, figure) for figure in statement.figures]
+                whole = [m for m in group if m is not None]
+                if leading.variant.figure != statement.figures[0] or len(whole) < len(group):
+                    continue
+                seeds = sorted(set.intersection(*(set(m.seeds) for m in whole)))
+                numbers = [statement.number({m.variant.figure: m.seeds[seed] for m in whole}) for seed in seeds]
+                if numbers:
+                    own.append(Finding(statement, f"{leading.told}{OWN_BOXES if own_box else ''}", numbers))
+    return {statement: sorted(own, key=lambda f: f.choices != BASE) for statement, own in found.items()}
 
 
-def _same(there: Mapping[tuple[Variant, int], Measured], variant: Variant, figure: str, epochs: int) -> Measured | None:
-    """The model of another figure with the choices that the two share."""
+def _same(there: Mapping[tuple[Variant, int], Measured], leading: Measured, figure: str) -> Measured | None:
+    """The model of a figure with the choices that it shares with the leading one."""
+    if figure == leading.variant.figure:
+        return leading
     for (other, n), m in there.items():
-        if other.figure == figure and n == epochs and other.choices == shared(variant):
+        if other.figure == figure and n == leading.epochs and other.choices == shared(leading.variant):
             return m
     return None
 
 
-def hangs_on(found: list[Finding]) -> list[Finding]:
+def base(found: Sequence[Finding]) -> Finding | None:
+    """The finding of the base settings."""
+    return next((f for f in found if f.choices == BASE), None)
+
+
+def hangs_on(found: Sequence[Finding]) -> list[Finding]:
     """The findings, each with several seeds, that are the opposite of that of the base settings."""
-    if not found or found[0].choices != f"{BASE_EPOCHS} epochs":
-        return []
-    opposite = {HOLDS: FAILS, FAILS: HOLDS}.get(found[0].verdict)
+    first = base(found)
+    opposite = {HOLDS: FAILS, FAILS: HOLDS}.get(first.verdict) if first else None
     return [f for f in found if opposite and f.verdict == opposite]
 
 
 def table(folder: Path = FOLDER) -> pd.DataFrame:
-    """One row a statement: whether it holds in the published panels and with the base settings, the choices with which
-    it is the other way round, and those with which one seed lies on the other side."""
+    """One row a statement: whether it holds in the published panels, and with the base settings; the choices with which
+    it is the other way round; and of how many choices, tried with one seed, how many lie on the other side."""
     rows = {}
     for statement, own in findings(folder).items():
-        base = own[0] if own and own[0].choices == f"{BASE_EPOCHS} epochs" else None
-        printed = on_the_published(statement)
-        hinted = [f.choices for f in own if len(f.numbers) == 1
-                  and base and (statement.off(f.numbers[0]) > 0) != (statement.off(fmean(base.numbers)) > 0)]
+        first, printed = base(own), on_the_published(statement)
+        single = [f for f in own if len(f.numbers) == 1]
+        other = [f for f in single if first and f.holds != first.holds]
         rows[f"{statement.claim}: {statement.text}"] = {
             PUBLISHED: f"{HOLDS if statement.off(printed) > 0 else FAILS} ({printed:.2f})",
-            "base settings": _told(base) if base else "not measured",
+            "base settings": _told(first) if first else "not measured",
+            "base settings, boxes of 1 to 99 %": next((_told(f) for f in own if f.choices == BASE + OWN_BOXES), ""),
             "the opposite with": "; ".join(f"{f.choices} ({_told(f)})" for f in hangs_on(own)) or "none",
-            "of one seed, the other side with": "; ".join(hinted) or "none",
+            "of one seed, on the other side": f"{len(other)} of {len(single)}",
         }
     return pd.DataFrame(rows).T
 
