@@ -35,8 +35,8 @@ MARK := .made-by-pullback
 
 TRAINING := 01_train_vae 02_train_dae 03_train_gan
 
-STUDY := 04_jacobian_maps 05_geodesics 06_premise
-NOTEBOOKS := 00_one_geodesic $(TRAINING) $(STUDY) 07_summary
+STUDY := 04_jacobian_maps 05_geodesics 06_premise 07_away_from_data
+NOTEBOOKS := 00_one_geodesic $(TRAINING) $(STUDY) 08_summary
 
 # This checkout's code, whichever clone the active environment was made for.
 export PYTHONPATH := $(CURDIR)/src
@@ -114,4 +114,4 @@ $(foreach pair,$(shell $(PYTHON) tools/notebook_dependencies.py $(NOTEBOOKS)),$(
 endif
 $(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
 $(STAMPS)/06_premise.done: $(STAMPS)/05_geodesics.done
-$(STAMPS)/07_summary.done: $(STAMPS)/04_jacobian_maps.done $(STAMPS)/05_geodesics.done $(wildcard $(RECORDS)/*.json)
+$(STAMPS)/08_summary.done: $(STAMPS)/04_jacobian_maps.done $(STAMPS)/05_geodesics.done $(wildcard $(RECORDS)/*.json)

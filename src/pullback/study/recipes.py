@@ -55,8 +55,9 @@ RECIPES = {
         HELD_OUT, ("study/away/held_out.py", "study/models/flat.py", "geometry/metric.py"), "2b4e78c528a0d9df"
     ),
     "rings": Recipe(
-        RINGS, ("geometry/*.py", "geodesics/*.py", "study/rings/*.py", "study/away/processes.py",
-                          "study/models/*.py"), "4ffa35d65da8027e",
+        RINGS, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/away/processes.py",
+                "study/rings/digits.py", "study/rings/decoders.py", "study/rings/metrics.py",
+                "study/rings/judgement.py", "study/rings/run.py"), "7cc1d1633687028a",
     ),
 }  # fmt: skip
 

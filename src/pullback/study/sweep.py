@@ -263,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(profile, items(profile), scheduler=scheduler, progress=lambda line: print(line, flush=True))
         results = verdicts.evaluate(reading.load(profile.results / "records"))
         verdicts.write(results, profile.results / "claims.json")
-        print(f"the verdicts are in {profile.results / 'claims.json'}; notebook 07 shows them")
+        print(f"the verdicts are in {profile.results / 'claims.json'}; notebook 08 shows them")
 
     return status(work)
 

@@ -4,37 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from fake_rings import BETWEEN, KEEPS, LEAVES, Record, planted
 from pullback.study.claims import rings
 from pullback.study.paths import PROJECT
 from pullback.study.provenance import write_sealed
 from pullback.study.rings.decoders import WEIGHTS
-from pullback.study.rings.metrics import FLOORS, PLAIN, ZETAS
 from pullback.study.rings.run import SEEDS, Item
-
-KEEPS, LEAVES, BETWEEN = (0.1, 1.4), (0.9, 6.0), (0.2, 1.8)  # leaves, off_largest; of the straight line: 0.35, 2.1
-NAMES = ("deterministic", "Fisher-Rao", "ensemble", *(f"RBF, zeta {z:g}" for z in ZETAS),
-         *(f"density, floor {f:g}" for f in FLOORS), *WEIGHTS)  # fmt: skip
-Record = dict[str, Any]
-
-
-def measures(leaves: float, off: float, agreed: bool = True) -> dict[str, Any]:
-    """Of two pairs, of which the second is not agreed and would mislead."""
-    return {"leaves": [leaves, 9.0], "off_largest": [off, 9.0], "off_mean": [off / 2, off / 2],
-            "agreed": [agreed, False]}  # fmt: skip
-
-
-def planted(**found: tuple[float, float]) -> Record:
-    """A record whose metrics all leave the ring but those named, with what they are given; decoders are alike."""
-    metrics = {
-        name: measures(*found.get(name, LEAVES)) | {"decoder": name if name in WEIGHTS else PLAIN} for name in NAMES
-    }
-    known = {"straight line": (0.35, 2.1), "circle": (0.0, 1.0)}
-    straight = {decoder: {name: measures(*own) for name, own in known.items()} for decoder in (PLAIN, *WEIGHTS)}
-    return {"metrics": metrics, "straight": straight}
+from pullback.study.rings.tables import DENSITY, RBF
 
 
 def verdict(name: str, records: list[Record]) -> str:
@@ -50,7 +29,7 @@ def verdict(name: str, records: list[Record]) -> str:
 
 
 def five(**found: tuple[float, float]) -> list[Record]:
-    return [planted(**found) for _ in range(SEEDS)]
+    return [planted(seed, **found) for seed in range(SEEDS)]
 
 
 def test_zeta_sets_the_result_where_it_moves_the_paths_by_more_than_the_limit() -> None:
@@ -63,7 +42,7 @@ def test_zeta_sets_the_result_where_it_moves_the_paths_by_more_than_the_limit() 
 def test_only_pairs_on_which_all_zetas_agree_count() -> None:
     records = five(**{"RBF, zeta 0.01": KEEPS})
     records[3]["metrics"]["RBF, zeta 1"]["agreed"] = [False, True]
-    assert math.isnan(rings.spread(records[3], [f"RBF, zeta {z:g}" for z in ZETAS]))
+    assert math.isnan(rings.spread(records[3], RBF))
     assert verdict("R-1", records) == "undecided"
 
 
@@ -75,7 +54,7 @@ def test_a_metric_that_leaves_the_ring_does_not_keep_to_the_data(claim: str, met
 
 
 def test_a_density_metric_must_keep_to_the_ring_with_every_floor() -> None:
-    every = {f"density, floor {floor:g}": KEEPS for floor in FLOORS}
+    every = dict.fromkeys(DENSITY, KEEPS)
     assert verdict("R-4", five(**every)) == "supported"
     assert verdict("R-4", five()) == "contradicted"
     assert verdict("R-4", five(**every | {"density, floor 0.3": LEAVES})) == "depends"

@@ -1,4 +1,4 @@
-"""The tables that notebook 07 shows are those of the committed records and sidecars, in text and in HTML."""
+"""The tables that notebook 08 shows are those of the committed records and sidecars, in text and in HTML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pullback.study.profiles import get_profile
 from pullback.study.records import one_seed, reading, tables
 from pullback.study.records.schema import Record
 
-NOTEBOOK = PROJECT / "notebooks" / "07_summary.ipynb"
+NOTEBOOK = PROJECT / "notebooks" / "08_summary.ipynb"
 SIZED = ["log_cond, median", "log_cond, 95 %", "log_det, median", "held-out"]
 
 

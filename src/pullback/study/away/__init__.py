@@ -4,6 +4,8 @@ systems.py: all of them for one profile and seed, by name, in one call, `systems
 variance.py: the radial bells of a decoder's variance, fitted to codes and errors.
 processes.py: Gaussian-process decoders: from codes that are given, or with codes of their own.
 kept.py: what was fitted, on disk.
+between.py: shortest paths between test digits, and their share where data are sparse.
+wide.py: maps that reach far beyond the data.
 held_out.py: what each model loses on test images and how flat it is; `python -m pullback.study.away` for five seeds.
 """
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -76,21 +77,27 @@ def systems(study: Study, progress: Callable[[str], None] = print) -> dict[str, 
 
 def of_one_vae(vae: Any, images: Tensor, seen: dict[str, Any]) -> dict[str, System]:
     """The systems that need no other training than a VAE's; `seen` names the images (n, 784)."""
+    codes = _codes(vae, images)
+    process = _on_codes(codes, images, seen | {"weights": digest(vae.state_dict())})
+    last = _encoded(vae, images, process.metric)._replace(decode=process.decoder())
+    return untrained(vae, images, seen, {"radial variance": ZETA}) | {"process": last}
+
+
+def untrained(vae: Any, images: Tensor, seen: dict[str, Any], zetas: Mapping[str, float]) -> dict[str, System]:
+    """The systems that a VAE has as it is, with a radial variance for each of `zetas`, by their names; `seen` names the
+    images (n, 784)."""
     decisive = seen | {"weights": digest(vae.state_dict())}
     codes = _codes(vae, images)
-    deviation = _variance(vae.generator, codes, images, decisive)
+    deviations = {name: _variance(vae.generator, codes, images, decisive, zeta) for name, zeta in zetas.items()}
     density = KernelDensity(codes[:DENSITY_CODES], bandwidth(codes[:DENSITY_CODES]))
     level = float(density(codes[:DENSITY_CODES]).mean())
-    process = _on_codes(codes, images, decisive)
     spaces: dict[str, Callable[[Box], Manifold]] = {
         "deterministic": lambda box: LatentSpace(vae.generator, box),
         "Fisher-Rao": lambda box: BernoulliFisherRao(vae.generator, box),
-        "radial variance": lambda box: ExpectedMetric(vae.generator, deviation, box),
+        **{name: partial(ExpectedMetric, vae.generator, deviation) for name, deviation in deviations.items()},
         "density": lambda box: DensityMetric(density, 1 / level, FLOOR, box),
-        "process": process.metric,
     }
-    found = {name: _encoded(vae, images, space) for name, space in spaces.items()}
-    return found | {"process": found["process"]._replace(decode=process.decoder())}
+    return {name: _encoded(vae, images, space) for name, space in spaces.items()}
 
 
 def bandwidth(codes: Tensor) -> float:
@@ -118,16 +125,18 @@ def _codes(model: Any, images: Tensor) -> Tensor:
     return model.encode(images).double()
 
 
-def _variance(decoder: nn.Module, codes: Tensor, images: Tensor, decisive: dict[str, Any]) -> nn.Sequential:
+def _variance(
+    decoder: nn.Module, codes: Tensor, images: Tensor, decisive: dict[str, Any], zeta: float
+) -> nn.Sequential:
     """The radial deviation of a decoder's images, fitted to what they miss."""
 
     def make() -> dict[str, Tensor]:
         with torch.no_grad():
             errors = (decoder(codes.float()) - images).square()
-        bells, _, last, _ = fit_deviation(codes, errors, ZETA, BELLS)
+        bells, _, last, _ = fit_deviation(codes, errors, zeta, BELLS)
         return {"centres": bells.centres, "rates": bells.rates, "weights": last.weight.data}  # type: ignore[dict-item]
 
-    return rbf_deviation(**kept("variance", decisive | {"zeta": ZETA, "bells": BELLS}, make), zeta=ZETA)
+    return rbf_deviation(**kept("variance", decisive | {"zeta": zeta, "bells": BELLS}, make), zeta=zeta)
 
 
 def _on_codes(codes: Tensor, images: Tensor, decisive: dict[str, Any]) -> Process:

@@ -30,11 +30,21 @@ class Decoders(NamedTuple):
         return self.members[0]
 
 
-def train_all(data: Rings, seed: int, members: int, epochs: int, batch: int = 1000) -> Decoders:
+def train_all(
+    data: Rings, seed: int, members: int, epochs: int, batch: int = 1000, progress: Callable[[str], object] = str
+) -> Decoders:
     """All decoders of a seed, in eval mode; the same seed gives the same bits."""
-    several = [train_decoder(data, 1000 * seed + i, epochs, batch) for i in range(members)]
-    penalised = {name: train_decoder(data, 1000 * seed, epochs, batch, name) for name in WEIGHTS}
-    return Decoders(several, train_deviation(data, several[0], 1000 * seed, epochs, batch), penalised)
+    count, trained = members + len(WEIGHTS) + 1, 0
+
+    def told(f: nn.Sequential) -> nn.Sequential:
+        nonlocal trained
+        trained += 1
+        progress(f"seed {seed}: {trained} of {count} decoders trained")
+        return f
+
+    several = [told(train_decoder(data, 1000 * seed + i, epochs, batch)) for i in range(members)]
+    penalised = {name: told(train_decoder(data, 1000 * seed, epochs, batch, name)) for name in WEIGHTS}
+    return Decoders(several, told(train_deviation(data, several[0], 1000 * seed, epochs, batch)), penalised)
 
 
 def train_decoder(data: Rings, seed: int, epochs: int, batch: int = 1000, penalty: str | None = None) -> nn.Sequential:

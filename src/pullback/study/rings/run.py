@@ -73,11 +73,11 @@ def work(item: Item, progress: Callable[[str], object]) -> dict[str, Any]:
     """The record of an item."""
     data = rings(chosen(item.digits), item.size.angles, item.seed)
     ends = pairs(item.size.pairs, item.digits)
-    decoders = _decoders(item, data)
+    trained = decoders(item, data, progress)
     path = build_root() / "rings" / f"{item.name}.json"
     record = read_sealed(path, item.key) or {"digits": list(DIGITS[: item.digits]), "seed": item.seed, "key": item.key,
                                              "recipe": RECIPE, "straight": {}, "metrics": {}}  # fmt: skip
-    for name, compared in metrics(data, decoders).items():
+    for name, compared in metrics(data, trained).items():
         if name in record["metrics"]:
             continue
         started = time.perf_counter()
@@ -91,12 +91,12 @@ def work(item: Item, progress: Callable[[str], object]) -> dict[str, Any]:
     return record | {"versions": versions() | {"gpytorch": version("gpytorch")}}
 
 
-def _decoders(item: Item, data: Rings) -> Decoders:
-    """The decoders of an item, from their file where there is one."""
+def decoders(item: Item, data: Rings, progress: Callable[[str], object]) -> Decoders:
+    """The decoders of an item, from their file where there is one. `progress` hears of each that is trained."""
     made: list[Decoders] = []
 
     def make() -> dict[str, Tensor]:
-        made.append(train_all(data, item.seed, item.size.members, item.size.epochs))
+        made.append(train_all(data, item.seed, item.size.members, item.size.epochs, progress=progress))
         return _modules(made[0]).state_dict()
 
     tensors = kept(f"rings-{item.name}", {"key": item.key}, make)
@@ -106,8 +106,8 @@ def _decoders(item: Item, data: Rings) -> Decoders:
     return found
 
 
-def _modules(decoders: Decoders) -> nn.ModuleList:
-    return nn.ModuleList([*decoders.members, decoders.deviation, *decoders.penalised.values()])
+def _modules(trained: Decoders) -> nn.ModuleList:
+    return nn.ModuleList([*trained.members, trained.deviation, *trained.penalised.values()])
 
 
 def read(item: Item, folder: Path = FOLDER) -> dict[str, Any] | None:
