@@ -18,7 +18,7 @@ published.py: models and results that travel with a clone, in weights/. publish.
 latent_points.py: the codes, the box and the pairs of test digits of a model. knots.py: curves as they are kept.
 notebook.py: what every notebook starts from. report.py: what the report prints.
 choices.py: every setting and where it comes from. labels.py: what models and families are called.
-figures.py, provenance.py: figures with their sidecars, and the seals of what a run writes.
+figures.py, provenance.py: figures with their sidecars; versions, and the seals of what a run writes.
 sweep.py, cluster.py: five seeds of everything, here or on a Dask cluster. workers.py: processes side by side.
 paths.py, errors.py: where things are, and the errors a user can meet.
 """

@@ -1,19 +1,28 @@
-"""Seals: hashes that a run leaves in what it writes, so that a later change of a number or a picture is noticed.
+"""Where results come from: versions of packages; and seals, hashes that a run leaves in what it writes, so that a later
+change of a number or a picture is noticed.
 
-They guard against drift and slips of the hand, not against somebody who recomputes them.
+Seals guard against drift and slips of the hand, not against somebody who recomputes them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from .paths import write_atomically
 
 SEAL = "sha256"  # the key of a sidecar under which its own seal stands
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")  # that decide a result
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that decide a result."""
+    return {"python": platform.python_version(), **{name: version(name).split("+")[0] for name in PACKAGES}}
 
 
 def seal(content: Any) -> str:

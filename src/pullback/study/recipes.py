@@ -52,12 +52,12 @@ RECIPES = {
                       "geometry/stochastic.py"), "9ddf248700cce659",
     ),
     "held out": Recipe(
-        HELD_OUT, ("study/away/held_out.py", "study/models/flat.py", "geometry/metric.py"), "2b4e78c528a0d9df"
+        HELD_OUT, ("study/away/held_out.py", "study/models/flat.py", "geometry/metric.py"), "bf4ca50d131f3aea"
     ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/away/processes.py",
                 "study/rings/digits.py", "study/rings/decoders.py", "study/rings/metrics.py",
-                "study/rings/judgement.py", "study/rings/run.py"), "7cc1d1633687028a",
+                "study/rings/judgement.py", "study/rings/run.py"), "053db3793dcb0bce",
     ),
 }  # fmt: skip
 

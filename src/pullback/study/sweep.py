@@ -13,13 +13,11 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -32,6 +30,7 @@ from .models.catalogue import CLASSIFIER
 from .notebook import CLASSIFIER_EPOCHS
 from .paths import make_folder, write_atomically
 from .profiles import PROFILES, Profile, get_profile
+from .provenance import versions
 from .records import reading
 from .records.items import Item, items, whole
 from .records.measurement import measure_model
@@ -39,8 +38,6 @@ from .records.schema import SCHEMA, Provenance, Record
 from .trained_models import available, train_or_load
 from .training import Epoch, TrainingSettings, train
 from .workers import job_count, say, side_by_side
-
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors")  # that decide a result
 
 
 @dataclass(frozen=True)
@@ -109,11 +106,6 @@ def state(profile: Profile, item: Item) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ the work
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that decide a result."""
-    return {"python": platform.python_version(), **{name: version(name).split("+")[0] for name in PACKAGES}}
 
 
 def fingerprint() -> dict[str, str]:

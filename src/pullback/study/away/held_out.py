@@ -25,8 +25,7 @@ from ..models import ModelSpec, get_spec
 from ..models.catalogue import ENSEMBLE, FLAT, FLAT_WEIGHTS, GAUSSIAN, ISOMETRIC
 from ..models.flat import flatness, isometry, mixed_up
 from ..profiles import PROFILES, Profile, get_profile
-from ..provenance import read_sealed, write_sealed
-from ..sweep import versions
+from ..provenance import read_sealed, versions, write_sealed
 from ..trained_models import train_or_load
 from ..training import TrainingSettings
 from . import HELD_OUT

@@ -23,8 +23,7 @@ from torch import Tensor
 from .. import checkpoints, data, training
 from ..errors import DivergenceError, status
 from ..paths import write_atomically
-from ..provenance import write_sealed
-from ..sweep import versions
+from ..provenance import versions, write_sealed
 from ..training import Epoch, Trained, TrainingSettings, scaled, train
 from ..workers import job_count, say, side_by_side
 from . import maps

@@ -45,7 +45,7 @@ def outline(ax: Axes, box: Box) -> None:
 def profiles(ax: Axes, found: Mapping[str, tuple[NDArray[np.float64], ...]], circle: float) -> None:
     """Heights against distances from the middle, a line a metric; dotted, the distance at which the codes are."""
     for i, (name, (distance, height)) in enumerate(found.items()):
-        ax.plot(distance, height, color=CLASSES[i % len(CLASSES)], ls=("-", "--")[i % 2], lw=1.2, label=name)
+        ax.plot(distance, height, color=CLASSES[i], ls=("-", "--")[i % 2], lw=2.6 - 0.3 * i, label=name)
     ax.axvline(circle, color="black", lw=0.8, ls=":")
     ax.set(xlabel="distance from the middle", ylabel=RELATIVE)
     ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=2)  # type: ignore[union-attr]
@@ -55,7 +55,7 @@ def codes_with_images(ax: Axes, codes: ArrayLike, places: ArrayLike, images: Arr
     """Codes (n, 2) in grey, and images (m, 784) at places (m, 2) in latent space."""
     z, middles, pictures = np.asarray(codes), np.asarray(places), np.asarray(images)
     ax.scatter(z[:, 0], z[:, 1], s=0.4, c="0.6", lw=0, rasterized=True)
-    half = (box[0][1] - box[0][0]) / 16
+    half = (box[0][1] - box[0][0]) / 14
     for (x, y), picture in zip(middles, pictures, strict=True):
         extent = (x - half, x + half, y - half, y + half)
         ax.imshow(picture.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1, extent=extent, zorder=2)
@@ -79,21 +79,23 @@ def metric_paths(
         ax.tick_params(labelsize=SMALL)
 
 
-def knob_dots(axes: Sequence[Axes], table: pd.DataFrame, columns: Mapping[str, str]) -> None:
+def knob_dots(axes: Sequence[Axes], table: pd.DataFrame, knobs: Sequence[str], columns: Mapping[str, str]) -> None:
     """Of `rings.tables.knobs`, one row of panels a knob and in it one a column, labelled by its value: a dot a seed
-    against the knob, a line through the means; dashed, the straight line on the same pairs. Without records, a panel
-    says so."""
-    names = list(dict.fromkeys(table["knob"])) or [""] * (len(axes) // len(columns))
-    for i, knob in enumerate(names):
-        for ax, (column, told) in zip(axes[i * len(columns) :], columns.items(), strict=False):
-            own = table[table["knob"] == knob]
-            if own.empty:
-                ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes)
-            else:
-                line = f"{column}, straight line"
-                ax.plot(own["value"], own[column], "o", ms=3, color=CLASSES[0], alpha=0.7)
-                means = own.groupby("value")[[column, line]].mean()
-                ax.plot(means.index, means[column], "-", color=CLASSES[0], lw=1.2, label="shortest path")
-                ax.plot(means.index, means[line], "--", color="black", lw=1, label="straight line")
-                ax.set(xscale="log", xlabel=knob, ylim=(0, None))
-            ax.set_ylabel(told)
+    against the knob, a line through the means; dashed, the straight line between the same points. A panel without a
+    record says so."""
+    wanted = [(knob, *column) for knob in knobs for column in columns.items()]
+    for ax, (knob, column, told) in zip(axes, wanted, strict=True):
+        own = table[table["knob"] == knob]
+        ax.set(xlabel=knob, ylabel=told)
+        if own.empty:
+            ax.set(xticks=[], yticks=[])
+            ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes)
+            continue
+        line = f"{column}, straight line"
+        means = own.groupby("value")[[column, line]].mean()
+        ax.plot(own["value"], own[column], "o", ms=3, color=CLASSES[0], alpha=0.7)
+        ax.plot(means.index, means[column], "-", color=CLASSES[0], lw=1.2, label="shortest path")
+        ax.plot(means.index, means[line], "--", color="black", lw=1, label="straight line")
+        ax.set(xscale="log", ylim=(0, 1.1 * own[[column, line]].max().max()))
+    if len(table):
+        axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)

@@ -22,8 +22,7 @@ from torch import Tensor, nn
 from ..away.kept import kept
 from ..errors import status
 from ..paths import RESULTS, build_root
-from ..provenance import read_sealed, write_sealed
-from ..sweep import versions
+from ..provenance import read_sealed, versions, write_sealed
 from ..workers import job_count, say, side_by_side
 from . import RECIPE
 from .decoders import WEIGHTS, Decoders, new_decoder, train_all

@@ -71,11 +71,12 @@ def measured(items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFra
     """Rows: number of digits, and a path. Columns: seeds, share of pairs agreed, each of MEASURES as mean over seeds
     with its 95 % interval, and the verdict. Straight lines and ways round the circle are those of all pairs; other
     decoders than the plain one have their own."""
+    columns = ["seeds", "pairs agreed (%)", *MEASURES.values(), "verdict"]
     judged, rows = verdicts(items, folder), {}
     for digits in numbers_of_digits(items):
         own = records(digits, items, folder)
         if not own:
-            rows[counted(digits), "every path"] = {"verdict": NOT_MEASURED}
+            rows[counted(digits), "every path"] = dict.fromkeys(columns, "") | {"verdict": NOT_MEASURED}
             continue
         decoders = list(own[0]["straight"])
         paths = {
@@ -90,9 +91,8 @@ def measured(items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFra
             word = judged.get(digits, {}).get(name, "" if name not in own[0]["metrics"] else NOT_MEASURED)
             rows[counted(digits), name] = {"seeds": str(len(own)), "pairs agreed (%)": f"{share:.0f}", **told,
                                            "verdict": word}  # fmt: skip
-    columns = ["seeds", "pairs agreed (%)", *MEASURES.values(), "verdict"]
     index = pd.MultiIndex.from_tuples(rows, names=["on", "path"])
-    return pd.DataFrame(rows.values(), index=index, columns=columns).fillna("")
+    return pd.DataFrame(rows.values(), index=index, columns=columns)
 
 
 def knobs(digits: int = 1, items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFrame:
