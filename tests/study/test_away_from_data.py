@@ -134,6 +134,15 @@ def test_measures_stand_with_their_intervals_and_what_has_no_record_is_not_measu
     assert none.loc[("3 digits", "every path"), "verdict"] == tables.NOT_MEASURED
 
 
+def test_seeds_and_their_means(folder: Path) -> None:
+    found = tables.by_seed(ITEMS, folder)
+    assert len(found) == (SEEDS + 1) * (1 + len(tables.METRICS))
+    mean = tables.means(found)
+    assert mean["1 digit"]["deterministic"]["leaves"] == pytest.approx(0.92)
+    assert mean["2 digits"]["density, floor 0.1"]["off_largest"] == KEEPS[1]
+    assert tables.means(tables.by_seed(ITEMS, folder / "none")) == {}
+
+
 def test_knobs_have_a_row_a_value_and_seed(folder: Path) -> None:
     found = tables.knobs(1, ITEMS, folder)
     assert len(found) == SEEDS * (len(tables.RBF) + len(tables.DENSITY))
@@ -175,7 +184,10 @@ def test_a_row_of_the_table_is_over_agreed_pairs() -> None:
     lines[1] += 2
     agreed = torch.tensor([False, True])
     found = between.table({"any": between.Paths(lines.flip(0), agreed, torch.ones(2) > 0)}, lines, sparsity).loc["any"]
-    assert found[["pairs agreed", "at the border", "share sparse (%)", "straight line (%)"]].tolist() == [1, 1, 0, 100]
+    columns = ["pairs agreed", "at the border", "over sparse ground", "share sparse (%)", "straight line (%)"]
+    assert found[columns].tolist() == [1, 1, 0, 0, 100]
+    far = between.furthest({"any": between.Paths(lines, agreed, agreed)}, sparsity, 1)
+    assert far.tolist() == [1]
 
 
 def test_every_system_of_one_vae_is_compared_between_test_digits(
@@ -234,6 +246,17 @@ def test_a_knob_without_records_is_not_measured(folder: Path) -> None:
     plots.knob_dots(bare, tables.knobs(1, ITEMS, folder / "none"), list(tables.KNOBS), columns)
     assert [ax.texts[0].get_text() for ax in bare] == ["not measured"] * 2
     plt.close("all")
+
+
+def test_dots_of_seeds_stand_in_their_row_and_what_has_none_says_so(folder: Path) -> None:
+    fig, axes = plt.subplots(1, 1, squeeze=False)
+    table = tables.by_seed(ITEMS, folder)
+    plots.seeds_by_path(axes[0], table, ["ensemble", "none"], {"leaves": "leaves"}, {"leaves": 0.15})
+    one, two = axes[0, 0].lines[:2]
+    assert list(one.get_xdata()) == [0.9] * SEEDS and list(two.get_xdata()) == [0.9]
+    assert -0.5 < one.get_ydata()[0] < two.get_ydata()[0] < 0.5
+    assert [text.get_text() for text in axes[0, 0].texts] == ["not measured"]
+    plt.close(fig)
 
 
 def test_images_stand_at_their_places() -> None:

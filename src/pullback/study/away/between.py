@@ -102,9 +102,16 @@ def table(found: Mapping[str, Paths], lines: Tensor, sparsity: Sparsity) -> pd.D
         rows[name] = {
             "pairs agreed": int(used.sum()),
             "at the border": int((paths.border & used).sum()),
+            "over sparse ground": int((share[used] > 0).sum()),
             "share sparse (%)": 100 * float(share[used].mean()),
             "straight line (%)": 100 * float(line_share[used].mean()),
             "sparsest point": float(far[used].mean()),
             "of the straight line": float(line_far[used].mean()),
         }
     return pd.DataFrame(rows).T
+
+
+def furthest(found: Mapping[str, Paths], sparsity: Sparsity, count: int) -> Tensor:
+    """The `count` pairs of which some metric's path has the sparsest point, in their order."""
+    far = torch.stack([sparse(paths.points, sparsity)[1] for paths in found.values()]).amax(0)
+    return far.topk(min(count, len(far))).indices.sort().values

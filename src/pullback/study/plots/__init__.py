@@ -10,7 +10,7 @@ claims.py: the scorecard, and the parts of a claim.
 away.py: metrics that are to know where their data are: wide maps, paths about a ring, knobs.
 """
 
-from .away import codes_with_images, knob_dots, metric_paths, profiles, wide_maps
+from .away import codes_with_images, knob_dots, metric_paths, profiles, seeds_by_path, wide_maps
 from .claims import FURTHEST, VERDICTS, claim_parts, decisiveness, scorecard
 from .images import decoded_grid, image_grid, tiled
 from .maps import (
@@ -45,6 +45,6 @@ __all__ = [
     "codes_with_images", "colour_bar", "condition_ranges", "curve_quality", "decisiveness", "decoded_grid",
     "digit_markers", "ends", "excess_boxes", "image_grid", "intervals", "knob_dots", "latent_heatmap",
     "latent_scatter", "loss_curves", "metric_paths", "paths", "performance_profile", "profiles", "ratio_boxes",
-    "report_panels", "scorecard", "seed_dots", "share_against_time", "share_lines", "share_table",
+    "report_panels", "scorecard", "seed_dots", "seeds_by_path", "share_against_time", "share_lines", "share_table",
     "shares_by_level", "solved_dots", "tiled", "use_style", "wide_maps",
 ]  # fmt: skip

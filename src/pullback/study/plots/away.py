@@ -79,6 +79,37 @@ def metric_paths(
         ax.tick_params(labelsize=SMALL)
 
 
+def seeds_by_path(
+    axes: Sequence[Axes],
+    table: pd.DataFrame,
+    names: Sequence[str],
+    columns: Mapping[str, str],
+    limits: Mapping[str, float],
+) -> None:
+    """Of `rings.tables.by_seed`, one panel a column, labelled by its value, and in it one row a path: a dot a seed, one
+    colour a number of digits, and a bar at their mean. Dotted, a column's limit. Rows without a record say so."""
+    groups = list(dict.fromkeys(table["on"]))
+    for ax, (column, told) in zip(axes, columns.items(), strict=True):
+        for row, path in enumerate(names):
+            if not (table["path"] == path).any():
+                ax.text(0.5, row, "not measured", ha="center", va="center", fontsize=SMALL, color="0.4",
+                        transform=ax.get_yaxis_transform())  # fmt: skip
+            for i, on in enumerate(groups):
+                own = table[(table["path"] == path) & (table["on"] == on)][column].dropna()
+                place = row + 0.8 * ((i + 0.5) / len(groups) - 0.5)
+                label = on if row == 0 else None
+                ax.plot(own, np.full(len(own), place), "o", ms=2.5, color=CLASSES[i], alpha=0.7, label=label)
+                if len(own):
+                    ax.vlines(own.mean(), place - 0.2, place + 0.2, color="black", lw=1)
+        if column in limits:
+            ax.axvline(limits[column], color="black", lw=0.8, ls=":")
+        ax.set_yticks(range(len(names)), names)
+        ax.set(ylim=(len(names) - 0.5, -0.5), xlabel=told)
+        ax.set_xlim(left=0)
+    if len(table):
+        axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+
+
 def knob_dots(axes: Sequence[Axes], table: pd.DataFrame, knobs: Sequence[str], columns: Mapping[str, str]) -> None:
     """Of `rings.tables.knobs`, one row of panels a knob and in it one a column, labelled by its value: a dot a seed
     against the knob, a line through the means; dashed, the straight line between the same points. A panel without a
@@ -97,5 +128,7 @@ def knob_dots(axes: Sequence[Axes], table: pd.DataFrame, knobs: Sequence[str], c
         ax.plot(means.index, means[column], "-", color=CLASSES[0], lw=1.2, label="shortest path")
         ax.plot(means.index, means[line], "--", color="black", lw=1, label="straight line")
         ax.set(xscale="log", ylim=(0, 1.1 * own[[column, line]].max().max()))
+        ax.set_xticks(list(means.index), [f"{value:g}" for value in means.index])
+        ax.minorticks_off()
     if len(table):
         axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)

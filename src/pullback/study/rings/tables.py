@@ -95,6 +95,27 @@ def measured(items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFra
     return pd.DataFrame(rows.values(), index=index, columns=columns)
 
 
+def by_seed(items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFrame:
+    """One row a number of digits, path and seed: the means of all measures, of metrics over agreed pairs, and of the
+    plain decoder's straight line."""
+    rows = []
+    for digits in numbers_of_digits(items):
+        for record in records(digits, items, folder):
+            paths = {"straight line": record["straight"][PLAIN]["straight line"], **record["metrics"]}
+            for name in ("straight line", *METRICS):
+                found = {measure: mean(paths[name], measure) for measure in MEASURES}
+                rows.append({"on": counted(digits), "path": name, "seed": record["seed"], **found})
+    return pd.DataFrame(rows, columns=["on", "path", "seed", *MEASURES])
+
+
+def means(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """Of `by_seed`, the means over seeds of each measure, by number of digits and path; what has none is left out."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for (on, path), own in table.groupby(["on", "path"], sort=False):
+        found.setdefault(str(on), {})[str(path)] = own[list(MEASURES)].mean().dropna().to_dict()
+    return found
+
+
 def knobs(digits: int = 1, items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFrame:
     """One row a knob, its value and seed: means over agreed pairs of `off_largest` and `leaves`, and those of the
     straight line on the same pairs."""
