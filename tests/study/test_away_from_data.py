@@ -200,13 +200,13 @@ def test_every_system_of_one_vae_is_compared_between_test_digits(
     compared = between.comparison(study, trained, {"RBF": 1.0}, pairs=2)
     assert list(compared.systems) == ["deterministic", "Fisher-Rao", "RBF", "density"]
     told: list[str] = []
-    found = between.shortest(compared, trained, 32, told.append)
+    found = between.shortest(compared, 32, told.append)
     assert told[-1] == "4 of 4 metrics: density" and found.keys() == compared.systems.keys()
     for own in found.values():
         torch.testing.assert_close(own.points[:, 0], compared.start)
         torch.testing.assert_close(own.points[:, -1], compared.end)
     monkeypatch.setattr(between, "shortest_path", None)
-    again = between.shortest(compared, trained, 32, told.append)
+    again = between.shortest(compared, 32, told.append)
     assert all(again[name].points.equal(own.points) for name, own in found.items())
     table = between.table(found, between.straight(compared), compared.sparsity)
     assert table["share sparse (%)"].dropna().between(0, 100).all()

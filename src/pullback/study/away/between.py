@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -22,12 +22,13 @@ from ..rings.judgement import even
 from ..solvers import runs
 from ..training import Trained
 from .kept import kept
-from .systems import System, untrained
+from .systems import BELLS, DENSITY_CODES, FLOOR, System, untrained
 
 
 class Comparison(NamedTuple):
     """What is compared on one trained model: systems by name, all of one latent space; training codes (m, 2); the
-    sparsity of a point among them; the box in which paths are sought; and the ends (B, 2) of the pairs."""
+    sparsity of a point among them; the box in which paths are sought; the ends (B, 2) of the pairs; and all else that
+    decides the paths."""
 
     systems: dict[str, System]
     codes: Tensor
@@ -35,6 +36,7 @@ class Comparison(NamedTuple):
     box: Box
     start: Tensor
     end: Tensor
+    decisive: dict[str, Any]
 
 
 def comparison(study: Study, trained: Trained, zetas: Mapping[str, float], pairs: int) -> Comparison:
@@ -45,11 +47,13 @@ def comparison(study: Study, trained: Trained, zetas: Mapping[str, float], pairs
     """
     images = study.images("test")[0][:FIRST]
     seen = {"data": data_hash(study.profile.sample), "split": "test", "images": len(images)}
+    settings = {"zetas": dict(zetas), "bells": BELLS, "floor": FLOOR, "density codes": DENSITY_CODES}
+    decisive = seen | settings | {"solving": runs.RECIPE, "weights": digest(trained.model.state_dict())}
     codes, ends = study.codes(trained, "train", FIRST)[0], study.pairs(trained)
     box = runs.search_box(runs.problem(study, trained, ends))
     start, end = ends.start[:pairs].double(), ends.end[:pairs].double()
     found = untrained(trained.model, images, seen, zetas)
-    return Comparison(found, codes, Sparsity(codes, study.box(trained)), box, start, end)
+    return Comparison(found, codes, Sparsity(codes, study.box(trained)), box, start, end, decisive)
 
 
 class Paths(NamedTuple):
@@ -61,14 +65,14 @@ class Paths(NamedTuple):
     border: Tensor
 
 
-def shortest(compared: Comparison, trained: Trained, grid: int, progress: Callable[[str], object]) -> dict[str, Paths]:
+def shortest(compared: Comparison, grid: int, progress: Callable[[str], object]) -> dict[str, Paths]:
     """The shortest paths of each system, each from its file where there is one."""
-    shown = {"codes": len(compared.codes), "start": compared.start.tolist(), "end": compared.end.tolist()}
-    decisive = shown | {"weights": digest(trained.model.state_dict()), "box": compared.box, "grid": grid}
+    ends = {"start": compared.start.tolist(), "end": compared.end.tolist()}
+    decisive = compared.decisive | ends | {"box": compared.box, "grid": grid}
 
     def paths(space: Manifold) -> dict[str, Tensor]:
-        ends = compared.start, compared.end
-        found = shortest_path(space, *ends, compared.box, grid=grid, segments=grid, effort=0)
+        a, b = compared.start, compared.end
+        found = shortest_path(space, a, b, compared.box, grid=grid, segments=grid, effort=0)
         return {"points": even(found, CHAIN), "agreed": found.agreed, "border": found.border}
 
     found = {}
