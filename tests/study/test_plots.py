@@ -16,9 +16,12 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.colors import to_rgba  # noqa: E402
 from matplotlib.patches import Rectangle  # noqa: E402
 
+import fake_beyond  # noqa: E402
 import fake_records as records  # noqa: E402
 from pullback.geometry import LatentMap  # noqa: E402
 from pullback.study import plots  # noqa: E402
+from pullback.study.beyond import tables as beyond  # noqa: E402
+from pullback.study.beyond.items import ITEMS  # noqa: E402
 from pullback.study.claims.verdicts import evaluate  # noqa: E402
 from pullback.study.labels import COLLAPSED_GAN, R1_GAN, architecture, label
 from pullback.study.records import tables  # noqa: E402
@@ -417,3 +420,24 @@ def test_maps_side_by_side_share_the_limits_of_their_row_and_show_what_is_hidden
     masks = [np.isfinite(np.asarray(own[1].get_array(), dtype=float)).sum() for own in pictures]
     assert masks == [1, 0, 0, 0, 0, 0]
     plt.close("all")
+
+
+def test_measures_against_the_latent_dimension(tmp_path) -> None:
+    for item in ITEMS[:32]:  # two seeds
+        fake_beyond.write(item, tmp_path)
+    table = beyond.table(folder=tmp_path)
+    _, axes = plt.subplots(1, 2)
+    plots.against_dimension(axes, table, [beyond.MEDIAN, beyond.OVERLOOKED], log=[beyond.MEDIAN])
+    first, second = axes
+    assert first.get_yscale() == "log" and first.get_title() == beyond.MEDIAN
+    assert [label.get_text() for label in first.get_xticklabels()] == ["2", "3", "8", "16"]
+    names, means = table.groupby(["family", "data"], sort=False), table.groupby(["family", "data", "latent_dim"])
+    for line, ((family, data), _) in zip(first.lines, names, strict=True):
+        assert line.get_label() == f"{family}, {data}"
+        assert to_rgba(line.get_color()) == to_rgba(plots.FAMILY_COLOURS[family])
+        assert (line.get_linestyle() == "-") == (data == "MNIST")
+        assert line.get_ydata().tolist() == pytest.approx(means[beyond.MEDIAN].mean()[family, data].tolist())
+    bars = first.collections[0].get_segments()
+    assert len(bars) == 4 and all(bar[0, 0] == bar[1, 0] and bar[0, 1] < bar[1, 1] for bar in bars)
+    assert [len(line.get_xdata()) for line in second.lines] == [1] * 4  # a bound is known in the plane alone
+    assert len(first.figure.legends[0].get_texts()) == 4

@@ -7,6 +7,7 @@ claims/: the report's statements as data, their effects, verdicts and tables, an
 panels/: the report's ten panels against variants of the choices that it does not print.
 away/: systems that are to know where their data are, all in one call.
 rings/: rotated digits, whose shortest paths are known, and how far each metric's are from them.
+beyond/: other data and more latent dimensions, and which statements hold there.
 plots/: drawing.
 
 data.py: MNIST and Fashion-MNIST, verified by hash. sources.py: where they come from.

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from . import latent_points, training
 from .away import HELD_OUT, kept
+from .beyond import RECIPE as BEYOND
 from .records import measurement
 from .rings import RECIPE as RINGS
 from .solvers import runs
@@ -58,6 +59,10 @@ RECIPES = {
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/away/processes.py",
                 "study/rings/digits.py", "study/rings/decoders.py", "study/rings/metrics.py",
                 "study/rings/judgement.py", "study/rings/run.py"), "053db3793dcb0bce",
+    ),
+    "beyond": Recipe(
+        BEYOND, ("geometry/*.py", "geodesics/*.py", "study/beyond/codes.py", "study/beyond/pairs.py",
+                 "study/beyond/items.py", "study/beyond/run.py"), "d69394f335471d39",
     ),
 }  # fmt: skip
 

@@ -8,10 +8,12 @@ solvers.py: solvers against the shortest path, on the pairs of one run.
 seeds.py: what the records of several seeds say, a dot a seed.
 claims.py: the scorecard, and the parts of a claim.
 away.py: metrics that are to know where their data are: wide maps, paths about a ring, knobs.
+dimensions.py: measures against the number of latent dimensions.
 """
 
 from .away import codes_with_images, knob_dots, metric_paths, profiles, seeds_by_path, wide_maps
 from .claims import FURTHEST, VERDICTS, claim_parts, decisiveness, scorecard
+from .dimensions import against_dimension
 from .images import decoded_grid, image_grid, tiled
 from .maps import (
     about,
@@ -41,8 +43,8 @@ from .training import loss_curves, share_table
 
 __all__ = [
     "CLASSES", "COLUMN", "FAMILY_COLOURS", "FURTHEST", "LABELS", "MAPS", "PAGE", "RANK_DEFICIENT", "SMALL",
-    "VERDICTS", "about", "against_size", "against_sparsity", "atlas", "beside", "beyond", "claim_parts",
-    "codes_with_images", "colour_bar", "condition_ranges", "curve_quality", "decisiveness", "decoded_grid",
+    "VERDICTS", "about", "against_dimension", "against_size", "against_sparsity", "atlas", "beside", "beyond",
+    "claim_parts", "codes_with_images", "colour_bar", "condition_ranges", "curve_quality", "decisiveness", "decoded_grid",
     "digit_markers", "ends", "excess_boxes", "image_grid", "intervals", "knob_dots", "latent_heatmap",
     "latent_scatter", "loss_curves", "metric_paths", "paths", "performance_profile", "profiles", "ratio_boxes",
     "report_panels", "scorecard", "seed_dots", "seeds_by_path", "share_against_time", "share_lines", "share_table",

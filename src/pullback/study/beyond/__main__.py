@@ -1,0 +1,8 @@
+"""`python -m pullback.study.beyond`: see run.py."""
+
+import sys
+
+from .run import main
+
+if __name__ == "__main__":
+    sys.exit(main())
