@@ -35,7 +35,7 @@ class Size(NamedTuple):
     probes: int = 2_000
     given: int = 2_000
     pairs: int = 50
-    effort: int = 4
+    effort: int = 8
     sample: bool = False
 
 
