@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class DataError(RuntimeError):
-    """MNIST is missing, incomplete or not the file it should be."""
+    """A data set is missing, incomplete or not the files it should be."""
 
 
 class CheckpointError(RuntimeError):

@@ -26,7 +26,7 @@ MARK = ".made-by-pullback"  # `make clean` removes a folder under the build fold
 
 
 def data_root() -> Path:
-    """Folder of the raw MNIST files."""
+    """Folder of the data sets' raw files."""
     return PROJECT / (os.environ.get("PULLBACK_DATA") or "data")
 
 
