@@ -62,7 +62,7 @@ RECIPES = {
     ),
     "beyond": Recipe(
         BEYOND, ("geometry/*.py", "geodesics/*.py", "study/beyond/codes.py", "study/beyond/pairs.py",
-                 "study/beyond/items.py", "study/beyond/run.py"), "d709cc182a596447",
+                 "study/beyond/items.py", "study/beyond/run.py"), "c5f394054244ba53",
     ),
 }  # fmt: skip
 

@@ -22,9 +22,8 @@ from ...geometry import LatentSpace
 from .. import checkpoints, data, training
 from ..errors import DivergenceError, status
 from ..paths import write_atomically
-from ..provenance import write_sealed
+from ..provenance import versions, write_sealed
 from ..records.quantities import reconstruction_loss
-from ..sweep import versions
 from ..training import Epoch, Trained
 from ..workers import job_count, say, side_by_side
 from . import RECIPE, tables

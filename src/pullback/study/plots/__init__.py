@@ -44,8 +44,8 @@ from .training import loss_curves, share_table
 __all__ = [
     "CLASSES", "COLUMN", "FAMILY_COLOURS", "FURTHEST", "LABELS", "MAPS", "PAGE", "RANK_DEFICIENT", "SMALL",
     "VERDICTS", "about", "against_dimension", "against_size", "against_sparsity", "atlas", "beside", "beyond",
-    "claim_parts", "codes_with_images", "colour_bar", "condition_ranges", "curve_quality", "decisiveness", "decoded_grid",
-    "digit_markers", "ends", "excess_boxes", "image_grid", "intervals", "knob_dots", "latent_heatmap",
+    "claim_parts", "codes_with_images", "colour_bar", "condition_ranges", "curve_quality", "decisiveness",
+    "decoded_grid", "digit_markers", "ends", "excess_boxes", "image_grid", "intervals", "knob_dots", "latent_heatmap",
     "latent_scatter", "loss_curves", "metric_paths", "paths", "performance_profile", "profiles", "ratio_boxes",
     "report_panels", "scorecard", "seed_dots", "seeds_by_path", "share_against_time", "share_lines", "share_table",
     "shares_by_level", "solved_dots", "tiled", "use_style", "wide_maps",
