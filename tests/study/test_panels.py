@@ -205,7 +205,8 @@ def plant(folder: Path, variant: grid.Variant, by_epochs: dict[int, float], seed
         ways = (*grid.STATISTICS, measuring.OWN_BOX)
         epochs = {str(n): {way: numbers_of(variant.figure, off + 0.002 * seed, **how) for way in ways}
                   for n, off in by_epochs.items()}  # fmt: skip
-        record = {"variant": variant.name, "seed": seed, "key": reading.key(variant, seed), "epochs": epochs}
+        record = {"variant": variant.name, "seed": seed, "key": reading.key(variant, seed), "epochs": epochs,
+                  "outcome": "trained"}  # fmt: skip
         write_sealed(reading.path_of(variant, seed, folder), json.loads(json.dumps(record)))
 
 
@@ -253,8 +254,25 @@ def test_the_second_stage_takes_the_nearest_the_base_and_what_statements_compare
     assert [v.name for v in found if v.figure == "figure_4"] == [
         "figure4-batch64", "figure4-batch100", "figure4-batch250", "figure4-base"]  # fmt: skip
     assert {v.name for v in found if v.figure == "figure_3"} == {"figure3-base", "figure3-batch64", "figure3-batch250"}
-    assert grid.of("figure_4", (100,), noise="none") not in found
+    assert not [v for v in found if "noise" in dict(v.choices)]
+    epochs = {v.name: v.epochs for v in found}  # up to those at which a variant is nearest; the base settings to all
+    assert epochs["figure4-batch64"] == (10,) and epochs["figure3-batch64"] == (10,)
+    assert epochs["figure4-base"] == (10, 30, 100)
     assert reading.shared(variant("figure_4", batch_size=64, noise="none")) == (("batch_size", 64),)
+
+
+def test_a_record_of_fewer_epochs_is_read_and_a_longer_one_is_not_made_again(tmp_path: Path) -> None:
+    whole = variant("figure_4", batch_size=64)
+    short = whole.until(10)
+    assert short.epochs == (10,) and not reading.is_there(short, 0, tmp_path)
+    plant(tmp_path, short, {10: 1.0}, seeds=1)
+    assert reading.is_there(short, 0, tmp_path) and not reading.is_there(whole, 0, tmp_path)
+    assert [m.epochs for m in reading.measured(tmp_path, [whole])] == [10, 10]
+    plant(tmp_path, whole, {10: 1.0, 30: 1.0}, seeds=1)
+    assert reading.is_there(short, 0, tmp_path) and reading.is_there(whole, 0, tmp_path)
+    diverged = {"key": reading.key(whole, 1), "epochs": {}, "outcome": "diverges at epoch 3: ..."}
+    write_sealed(reading.path_of(whole, 1, tmp_path), diverged)
+    assert reading.is_there(whole, 1, tmp_path)
 
 
 def test_a_statement_hangs_on_a_choice_with_which_it_is_the_other_way_round(tmp_path: Path) -> None:

@@ -52,6 +52,10 @@ class Variant:
         chosen = {name: value for name, value in self.choices if name in _SETTINGS}
         return TrainingSettings(epochs=self.epochs[-1], seed=seed, **chosen)  # type: ignore[arg-type]
 
+    def until(self, epochs: int) -> Variant:
+        """The same, measured up to a number of epochs."""
+        return replace(self, epochs=tuple(n for n in self.epochs if n <= epochs))
+
     @property
     def name(self) -> str:
         """What its records are called, with "-seedN.json" after it."""

@@ -40,8 +40,19 @@ def key(variant: Variant, seed: int) -> str:
 
 
 def read(variant: Variant, seed: int, folder: Path = FOLDER) -> dict[str, Any] | None:
-    """The record of a variant and seed; None if there is none, or it was edited or made with other settings."""
-    return read_sealed(path_of(variant, seed, folder), key(variant, seed))
+    """The record of a variant and seed, up to all of its epochs; None if there is none, or it was edited or made with
+    other settings."""
+    for n in reversed(variant.epochs):
+        if record := read_sealed(path_of(variant, seed, folder), key(variant.until(n), seed)):
+            return record
+    return None
+
+
+def is_there(variant: Variant, seed: int, folder: Path = FOLDER) -> bool:
+    """Whether there is a record of all epochs of a variant, or of more, or of a training that diverged before."""
+    (whole,) = (v for v in VARIANTS if (v.figure, v.choices) == (variant.figure, variant.choices))
+    record = read(whole, seed, folder)
+    return record is not None and (record["outcome"] != "trained" or str(variant.epochs[-1]) in record["epochs"])
 
 
 class Measured(NamedTuple):
@@ -115,14 +126,20 @@ def measured(folder: Path = FOLDER, variants: Iterable[Variant] = VARIANTS, own_
 
 def second_stage(folder: Path = FOLDER) -> list[Variant]:
     """The NEAREST variants of each figure by their nearest epochs and statistics, the base settings, and the variants
-    of the same choices that a statement compares with them. What tells most stands first."""
+    of the same choices that a statement compares with them. Each is trained up to the epochs at which it is nearest, or
+    is compared, the base settings to all of theirs. What tells most stands first."""
     ranked = sorted((m for m in measured(folder) if 0 in m.seeds), key=lambda m: m.of_seed(0).distance)
     nearest = [list(dict.fromkeys(m.variant for m in ranked if m.variant.figure == figure))[:NEAREST]
                for figure in PANELS]
     base = [v for v in VARIANTS if not v.choices]
     by_rank = [v for place in range(NEAREST) for own in nearest for v in own[place : place + 1]]
-    chosen = [*by_rank[: len(PANELS)], *base, *by_rank[len(PANELS) :]]
-    return list(dict.fromkeys([*chosen, *(partner for v in chosen for partner in partners(v))]))
+    chosen = dict.fromkeys([*by_rank[: len(PANELS)], *base, *by_rank[len(PANELS) :]], 0)
+    for v in chosen:
+        chosen[v] = max(v.epochs) if v in base else next(m.epochs for m in ranked if m.variant == v)
+    for v, epochs in list(chosen.items()):
+        for partner in partners(v):
+            chosen[partner] = max(chosen.get(partner, 0), min(epochs, max(partner.epochs)))
+    return [v.until(epochs) for v, epochs in chosen.items() if v.until(epochs).epochs]
 
 
 def partners(variant: Variant) -> list[Variant]:

@@ -29,7 +29,7 @@ from ..workers import job_count, say, side_by_side
 from . import maps
 from .grid import SEEDS, VARIANTS, Variant
 from .measuring import measure
-from .reading import RECIPES, key, path_of, read, report, second_stage
+from .reading import RECIPES, is_there, key, path_of, report, second_stage
 
 
 class Unbounded(DivergenceError):
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     variants = VARIANTS if chosen.stage == 1 else second_stage()
     wanted = [(v, seed) for v in variants for seed in range(SEEDS[chosen.stage])]  # so that variants become whole
-    missing = [(v, seed) for v, seed in wanted if read(v, seed) is None]
+    missing = [(v, seed) for v, seed in wanted if not is_there(v, seed)]
     print(f"{len(wanted) - len(missing)} of {len(wanted)} records of stage {chosen.stage} are there", flush=True)
 
     def work() -> None:
