@@ -155,7 +155,8 @@ def test_a_longer_training_begins_as_the_shorter_one_does_and_records_can_be_tol
     path = reading.path_of(short, 0, tmp_path)
     write_sealed(path, first)
     assert reading.read(short, 0, tmp_path) == first
-    for variant, seed in ((long, 0), (short, 1)):  # another key; none there
+    assert reading.read(long, 0, tmp_path) == first  # as far as it goes
+    for variant, seed in ((grid.of("figure_4", (2,), batch_size=64), 0), (short, 1)):  # another key; none there
         assert reading.read(variant, seed, tmp_path) is None
     path.write_text(path.read_text().replace('"trained"', '"treined"', 1))
     assert reading.read(short, 0, tmp_path) is None  # edited
