@@ -1,7 +1,7 @@
-"""The maps of the models that fit the figures best: results/panels/maps.npz, drawn beside the published panels.
+"""What the models that fit the figures best show: results/panels/maps.npz, drawn beside the published panels.
 
-Both quantities for each figure, (45, 45), of seed 0, mapped as for the score. `python -m pullback.study.panels
---stage 2` writes the file when it has all records.
+Both quantities for each figure, (45, 45), of seed 0, mapped as for the score, and images of the GAN. `python -m
+pullback.study.panels --stage 2` writes the file when it has all records.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from ...geometry import LatentMap
+from ...geometry import Box, LatentMap
 from .. import data
 from ..errors import RecordError
 from ..paths import write_atomically
@@ -28,20 +30,25 @@ from .reading import FOLDER, Measured, key
 from .rows import best_fits
 
 SEED = 0
+SAMPLES, SIDE = 1000, 15  # of a GAN: images drawn, and decoded on a grid of SIDE x SIDE
 NAME = "maps.npz"
 REMEDY = "`python -m pullback.study.panels --stage 2` writes it"
 
 
 class BestFit(NamedTuple):
-    """What fits a figure best: in words what it has instead of the base settings, and its map."""
+    """What fits a figure best: in words what it has instead of the base settings, and its map. Of a GAN also images
+    (n, 784) in [0, 1], to eight bits: samples, and those decoded on a grid over the box, row by row from the lowest z_2.
+    """
 
     takes: str
     map: LatentMap
+    samples: Tensor | None = None
+    decoded: Tensor | None = None
 
 
 def write(folder: Path = FOLDER, progress: Callable[[str], object] = print) -> None:
     """Write the maps of the best fits. Their models are loaded, or trained where no checkpoint is."""
-    images, _ = data.load("train")
+    images = data.load("train")[0]
     arrays: dict[str, Any] = {}
     for figure, best in best_fits(folder).items():
         settings = replace(best.variant.settings(SEED), epochs=best.epochs)
@@ -52,6 +59,8 @@ def write(folder: Path = FOLDER, progress: Callable[[str], object] = print) -> N
         m = mapped(model, PANELS[figure].box, own_box(model, family, shown))
         arrays |= {f"{figure}/of": np.array(_identity(best)), f"{figure}/box": np.array(m.box)}
         arrays |= {f"{figure}/{quantity}": getattr(m, quantity).astype(np.float32) for quantity in published.QUANTITIES}
+        if family == "gan":
+            arrays |= {f"{figure}/{name}": _bytes(shown) for name, shown in _images(model, m.box).items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_atomically(folder / NAME, buffer.getvalue())
@@ -69,10 +78,23 @@ def read(folder: Path = FOLDER) -> dict[str, BestFit]:
                 (x0, x1), (y0, y1) = file[f"{figure}/box"].tolist()
                 x, y = np.linspace(x0, x1, published.GRID), np.linspace(y0, y1, published.GRID)
                 det, cond = (file[f"{figure}/{quantity}"].astype(float) for quantity in published.QUANTITIES)
-                found[figure] = BestFit(best.told, LatentMap(((x0, x1), (y0, y1)), x, y, det, cond))
+                images = [torch.from_numpy(file[f"{figure}/{name}"]).float() / 255 for name in ("samples", "decoded")
+                          if f"{figure}/{name}" in file]  # fmt: skip
+                found[figure] = BestFit(best.told, LatentMap(((x0, x1), (y0, y1)), x, y, det, cond), *images)
     except (OSError, ValueError, KeyError) as error:
         raise RecordError(f"{path} cannot be read ({error}); {REMEDY}") from error
     return found
+
+
+@torch.no_grad()
+def _images(gan: Any, box: Box) -> dict[str, Tensor]:
+    x, y = (torch.linspace(*side, SIDE) for side in box)
+    grid = torch.cartesian_prod(y, x).flip(1)
+    return {"samples": gan.sample(SAMPLES, torch.Generator().manual_seed(SEED)), "decoded": gan.generator(grid)}
+
+
+def _bytes(images: Tensor) -> NDArray[np.uint8]:
+    return (255 * images).round().byte().numpy()
 
 
 def _identity(best: Measured) -> str:
