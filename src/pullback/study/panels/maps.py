@@ -37,8 +37,8 @@ REMEDY = "`python -m pullback.study.panels --stage 2` writes it"
 
 class BestFit(NamedTuple):
     """What fits a figure best: in words what it has instead of the base settings, and its map. Of a GAN also images
-    (n, 784) in [0, 1], to eight bits: samples, and those decoded on a grid over the box, row by row from the lowest z_2.
-    """
+    (n, 784) in [0, 1], to eight bits: samples, and those decoded on a grid over the box, row by row from the lowest
+    z_2."""
 
     takes: str
     map: LatentMap
