@@ -58,12 +58,12 @@ class Row(NamedTuple):
 # ------------------------------------------------------------------------------------------------ numbers
 
 
-def badly(split: str, active: bool, condition: str = BADLY) -> Callable[[Models], float]:
-    """Of a VAE, the share of codes above a condition number, of all or of the active columns."""
+def badly(active: bool) -> Callable[[Models], float]:
+    """Of a VAE, the share of test codes that are badly conditioned, of all or of the active columns."""
 
     def number(models: Models) -> float:
-        own = models["vae"]["at"][split]
-        return (own["active"] if active else own)["above"][condition]
+        own = models["vae"]["at"]["test"]
+        return (own["active"] if active else own)["above"][BADLY]
 
     return number
 
@@ -135,9 +135,9 @@ def _of_both(number: Callable[[str], Callable[[Models], float]], side: str, thre
 
 ROWS = (
     Row("B-1", "A VAE is well conditioned where its data are.", "A-2, 5-5",
-        (Part("test codes", badly("test", False), "below", NONE),)),
+        (Part("test codes", badly(active=False), "below", NONE),)),
     Row("B-2", "The same on active coordinates.", "A-2, 5-5",
-        (Part("test codes", badly("test", True), "below", NONE),)),
+        (Part("test codes", badly(active=True), "below", NONE),)),
     Row("B-3", "DAEs are worse conditioned than VAEs.", "4.2-4",
         (Part("median", cond_difference("q50"), "above"), Part("95 %", cond_difference("q95"), "above"))),
     Row("B-4", "A DAE's metric is less smooth than a VAE's.", "4.2-2", (Part("log ratio", rougher, "above"),)),

@@ -12,14 +12,15 @@ import pandas as pd
 
 from ...benchmark import SOLVED
 from ..labels import family
-from .codes import corrected
+from .codes import CONDITIONS, corrected
 from .items import FOLDER, ITEMS, Item
 from .judgement import ROWS, evaluate, lengths, overall, share_solved
 from .pairs import DEFAULT, GRAPH, LOCAL, SPLINE, STRAIGHT
 
 NAMES = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}
 MEDIAN, HIGH, ACTIVE = "log_cond, median", "log_cond, 95 %", "log_cond of active coordinates, median"
-BAD, USED, SIZE = "condition number above 20 (%)", "active coordinates", "log_det / 2k, corrected"
+BAD = {condition: f"condition number above {condition} (%)" for condition in CONDITIONS}
+USED, SIZE = "active coordinates", "log_det / 2k, corrected"
 ROUGH, EXCESS, SPARSE = "roughness", "straight line longer by (%)", "geodesic at sparse places (%)"
 SOLVED_SHARE = {method: f"solved by {method} (%)" for method in (LOCAL, DEFAULT, SPLINE, GRAPH)}
 LOSS, OVERLOOKED = "reconstruction (nats)", "shortest found, certified (%)"
@@ -45,7 +46,7 @@ def _row(item: Item, numbers: Mapping[str, Any]) -> dict[str, float]:
         MEDIAN: at["log_cond"]["q50"],
         HIGH: at["log_cond"]["q95"],
         ACTIVE: at["active"]["log_cond"]["q50"],
-        BAD: 100 * at["above"]["20"],
+        **{told: 100 * at["above"][str(condition)] for condition, told in BAD.items()},
         USED: len(scale["active"]),
         SIZE: corrected(at["log_det"]["q50"], scale["distance"], k) / (2 * k),
         ROUGH: numbers["roughness"]["distance"],
