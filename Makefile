@@ -54,8 +54,8 @@ help:  ## list these commands
 figures: $(NOTEBOOKS:%=$(STAMPS)/%.done)  ## run the notebooks and make every figure; PROFILE=smoke: a small version; WEIGHTS=published: without training
 	@$(RUN) tools/run_notebook.py --profile $(PROFILE) --weights $(WEIGHTS)
 
-seeds: environment  ## train and measure all models with five seeds, for the claims; SCHEDULER=tcp://host:port: on a Dask cluster
-	@$(RUN) -m pullback.study.sweep --profile $(PROFILE)
+seeds: environment  ## train and measure all models with five seeds, for the claims; FRESH=yes: the seeds that confirm; SCHEDULER=tcp://host:port: on a Dask cluster
+	@$(RUN) -m pullback.study.sweep --profile $(PROFILE)$(if $(FRESH), --fresh)
 
 scheduler: environment  ## start a Dask scheduler for the sweep, on the loopback address; LISTEN=address: on another
 	@$(RUN) -m pullback.study.cluster scheduler

@@ -10,7 +10,8 @@ import pandas as pd
 COLLAPSED_GAN = "GAN, batch norm in D"  # D is the discriminator
 PLAIN_GAN = "GAN, no batch norm in D"
 R1_GAN = "GAN, no batch norm in D, R1 penalty"
-FAMILY_NAMES = ("VAE", "DAE", R1_GAN, COLLAPSED_GAN, PLAIN_GAN)
+NOISELESS_DAE = "DAE, no noise"
+FAMILY_NAMES = ("VAE", "DAE", R1_GAN, COLLAPSED_GAN, PLAIN_GAN, NOISELESS_DAE)
 PLURALS = {name: name.replace(name[:3], f"{name[:3]}s", 1) for name in FAMILY_NAMES}
 
 
@@ -18,7 +19,7 @@ def family(model: str) -> str:
     """The family, of FAMILY_NAMES, of the model whose key is `model`."""
     kind, *rest = model.split("-")
     if kind != "gan":
-        return kind.upper()
+        return NOISELESS_DAE if "none" in rest else kind.upper()
     return R1_GAN if "r1" in rest else PLAIN_GAN if "nobn" in rest else COLLAPSED_GAN
 
 

@@ -30,6 +30,7 @@ class Profile:
     levels: tuple[float, ...]  # of the interventions
     neighbours: int  # points a model whose nearest neighbours are compared
     points: int  # test digits a model between which the sweep seeks geodesics, all pairs
+    disjoint_pairs: int  # of test digits, in their place on fresh seeds: 50 of the 100 encoded ones
     sizes: tuple[int, ...]  # training sets of the sweep, besides the whole one
     resamples: int  # of a bootstrap
     seed: int = 0  # of trainings and draws
@@ -57,13 +58,13 @@ PROFILES = {
             "paper", sample=False, epochs=100, short_epochs=10, batch_size=1000, grid=45, fine_grid=512,
             gan_samples=10_000, pairs=100, slow_pairs=10, codes=5_000, reference_grid=256,
             gan_pairs=5, intervened=12, levels=(1.0, 10.0, 100.0, 1_000.0, 10_000.0),
-            neighbours=12, resamples=300, points=7, sizes=(250, 1_000, 5_000, 20_000),
+            neighbours=12, resamples=300, points=7, disjoint_pairs=50, sizes=(250, 1_000, 5_000, 20_000),
         ),
         Profile(
             "smoke", sample=True, epochs=12, short_epochs=4, batch_size=250, grid=45, fine_grid=48,
             gan_samples=1_000, pairs=6, slow_pairs=2, codes=200, reference_grid=64,
             gan_pairs=1, intervened=2, levels=(1.0, 10.0),
-            neighbours=4, resamples=20, points=4, sizes=(250, 1_000),
+            neighbours=4, resamples=20, points=4, disjoint_pairs=6, sizes=(250, 1_000),
         ),
     )
 }

@@ -77,8 +77,8 @@ SMALL, LARGE = ("vae-128-32-tanh", "vae-128-32-sigmoid"), ("vae-256-64-tanh", "v
 FIGURE_4 = "dae-128-32-sigmoid"
 ALL_WORKING = [name for names in WORKING.values() for name in names]
 RANK, SHARE, SOLVED_SHARE = "rank correlation", "share of test digits", "share of pairs solved"
-COND, COND_95, COND_MAX = "maps.log_cond.q50", "maps.log_cond.q95", "maps.log_cond.q100"
-ROUGH, BAD, HIGHEST_DET = "maps.roughness", "maps.badly_conditioned", "maps.log_det.q100"
+COND, COND_95, COND_MAX = "maps.log_cond.q50", "log_cond_95", "maps.log_cond.q100"
+ROUGH, BAD, HIGHEST_DET = "roughness", "maps.badly_conditioned", "maps.log_det.q100"
 CONDITIONS = (5.0, 10.0, 20.0, 50.0)
 WELL_CONDITIONED = "highest log_cond in the data's box; log 20 is where we call it bad"
 

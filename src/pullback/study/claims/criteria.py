@@ -13,6 +13,7 @@ from typing import NamedTuple
 from scipy.stats import norm
 
 from ..models import HEALTHY_GANS, REPORT
+from ..records.items import FRESH, FRESH_COLLAPSED, NOISELESS, SEEDS
 from ..records.quantities import BADLY_CONDITIONED, GAN_BOX
 from .effects import Effect, Seed
 
@@ -31,6 +32,7 @@ LINEAR = 2.95  # log_det of the linear generator that explains most of MNIST by 
 
 VAES = [spec.name for spec in REPORT if spec.family == "vae"]
 DAES = [spec.name for spec in REPORT if spec.family == "dae"]
+NOISELESS_DAES = list(NOISELESS)
 COLLAPSED = [spec.name for spec in REPORT if spec.family == "gan"]
 R1 = [spec.name for spec in HEALTHY_GANS]
 R1_GANS, COLLAPSED_GANS = "GANs, no batch norm in D, R1 penalty", "GANs, batch norm in D"  # D: the discriminator
@@ -52,7 +54,8 @@ class Part(NamedTuple):
     contradicted if it lies on the other side of it, or of `opposite` where that is given.
 
     waits: the measurement that is missing. The number then is a bound, as far from support as the records allow: a
-    part that it does not decide is waiting, and without `opposite` it can only support.
+    part that it does not decide is waiting, and without `opposite` it can only support. collapsed: whether it is on the
+    collapsed GANs, which have fewer fresh seeds.
     """
 
     label: str
@@ -62,6 +65,18 @@ class Part(NamedTuple):
     quantity: str = ""  # what the number is, as the label of its axis; needed where the parts of a claim are drawn
     opposite: float | None = None
     waits: str = ""
+    collapsed: bool = False
+
+    def seeds(self, fresh: bool) -> int:
+        """How many seeds must have its number: of the explored ones, or all the fresh ones that are planned."""
+        return SEEDS if not fresh else len(FRESH_COLLAPSED if self.collapsed else FRESH)
+
+
+class Alternative(NamedTuple):
+    """Other numbers by which a claim's parts could be judged, told beside its verdict."""
+
+    label: str
+    parts: Sequence[Part]
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,7 @@ class Claim:
     """A statement and its test; the first part is the headline.
 
     conditions: other condition numbers at which the claim is judged too, its parts being thresholds of log_cond.
+    alternatives: other numbers with which it is judged too.
     """
 
     id: str
@@ -78,6 +94,7 @@ class Claim:
     figure: str
     parts: Sequence[Part]
     conditions: Sequence[float] = ()
+    alternatives: Sequence[Alternative] = ()
 
     @property
     def criterion(self) -> str:

@@ -20,14 +20,27 @@ from ..solvers.premise import FEWEST_RANKED, partial, rank_correlations
 
 
 class Seed:
-    """The numbers of one seed: of the models trained on all images, by name, and on fewer, by name and their number."""
+    """The numbers of one seed: of the models trained on all images, by name, and on fewer, by name and their number.
 
-    def __init__(self, whole: Mapping[str, Numbers], parts: Mapping[tuple[str, int], Numbers]) -> None:
-        self.whole, self.parts = whole, parts
+    alike: of models trained on all images in batches of the size that those on fewer have; None of an explored seed,
+    for which `whole` has to do.
+    """
+
+    def __init__(
+        self,
+        whole: Mapping[str, Numbers],
+        parts: Mapping[tuple[str, int], Numbers],
+        alike: Mapping[str, Numbers] | None = None,
+    ) -> None:
+        self.whole, self.parts, self.alike = whole, parts, alike
 
     def __call__(self, model: str, path: str, images: int | None = None) -> Any:
         """The number at `path`, attributes of `Numbers` joined by dots; of the model trained on `images` if given."""
         return attrgetter(path)(self.whole[model] if images is None else self.parts[model, images])
+
+    def on_all(self, model: str, path: str) -> Any:
+        """The number at `path` of the model with which those trained on fewer images are compared."""
+        return attrgetter(path)((self.whole if self.alike is None else self.alike)[model])
 
     def pairs(self, model: str) -> PairNumbers:
         return self(model, "pairs")
@@ -83,7 +96,7 @@ def contrast(effect: Callable[[Sequence[str]], Effect], models: Sequence[str], o
 def trained_on(size: int, path: str, model: str, logarithm: bool = False) -> Effect:
     """A number of a model trained on `size` images, or its logarithm, less that of the model trained on all."""
     of = math.log if logarithm else float
-    return lambda s: of(s(model, path, size)) - of(s(model, path))
+    return lambda s: of(s(model, path, size)) - of(s.on_all(model, path))
 
 
 def in_units_of(others: Sequence[str], path: str, models: Sequence[str]) -> Effect:
@@ -96,6 +109,17 @@ def in_units_of(others: Sequence[str], path: str, models: Sequence[str]) -> Effe
     def effect(s: Seed) -> float:
         unit = fmean(_log_distance(s.pairs(name)) for name in others)
         return fmean(s(name, path) + 4 * (_log_distance(s.pairs(name)) - unit) for name in models)
+
+    return effect
+
+
+def in_units_of_codes(others: Sequence[str], path: str, models: Sequence[str]) -> Effect:
+    """`in_units_of`, with the latent scale of the codes: s^2 is the ratio of the square roots of the determinants of
+    their covariances, because these are areas."""
+
+    def effect(s: Seed) -> float:
+        unit = average("fresh.log_area", others)(s)
+        return fmean(s(name, path) + 2 * (s(name, "fresh.log_area") - unit) for name in models)
 
     return effect
 
@@ -126,6 +150,11 @@ def gain(column: str, models: Sequence[str]) -> Effect:
         return fmean(_mean(np.array(g, float) - np.array(straight, float)) for g, straight in curves)
 
     return effect
+
+
+def geodesic_mean(column: str, models: Sequence[str]) -> Effect:
+    """Mean over pairs of a column of `Quality`, on the geodesic."""
+    return lambda s: fmean(_mean(np.array(getattr(s.pairs(name).geodesic, column), float)) for name in models)
 
 
 def highest_on_path(models: Sequence[str]) -> Effect:

@@ -30,7 +30,7 @@ QUESTIONS = (
     Claim(
         "N-2", "Not in the report", "With few training images the metric is rougher.",
         "logarithm of the roughness when trained on few images, less that when trained on all", "training_size",
-        [above(f"{model[:3].upper()}, {size} images", trained_on(size, "maps.roughness", model, logarithm=True))
+        [above(f"{model[:3].upper()}, {size} images", trained_on(size, "roughness", model, logarithm=True))
          for model in ("vae-128-32-tanh", "dae-128-32-tanh") for size in (250, 1_000)],
     ),
 )  # fmt: skip

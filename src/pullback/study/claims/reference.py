@@ -1,8 +1,9 @@
 """results/reference.json: with what a run of one's own is compared, which replaces records and claims.
 
 It holds the spread of each part over the seeds of the committed records, from which `make verify` makes a band for as
-many seeds as the other run has, and which records it is of, because a run always lies within bands of its own. `python
--m pullback.study.claims.reference` makes it from the records.
+many seeds as the other run has, and which records it is of, because a run always lies within bands of its own. Explored
+and fresh seeds have bands of their own; the fresh ones have them for the claims whose fresh seeds are all there.
+`python -m pullback.study.claims.reference` makes it from the records.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ from ..provenance import SEAL, seal
 from ..records import reading
 from ..records.schema import Record
 from .statistics import band_of
-from .verdicts import VERDICTS, evaluate
+from .verdicts import VERDICTS, apart, complete, of_explored, of_fresh
 
 
 def reference(records: Sequence[Record]) -> dict[str, Any]:
-    """The records by name with the hashes of their weights; and for each claim its verdict and parts: number of seeds,
-    mean and spread of their values, side, threshold and verdict."""
-    return {
-        "records": weights(records),
-        "claims": {c["id"]: {"verdict": c["verdict"], "parts": {p["label"]: _spread(p) for p in c["parts"]}}
-                   for c in evaluate(records)},
-    }  # fmt: skip
+    """Of explored seeds, and of `fresh` ones: the records by name with the hashes of their weights; and for each claim
+    its verdict and parts: number of seeds, mean and spread of their values, side, threshold and verdict."""
+    explored, fresh = apart(records)
+    settled = [c for c in of_fresh(fresh) if complete(c)]
+    return {"records": weights(explored), "claims": _spreads(of_explored(explored)),
+            "fresh": {"records": weights(fresh if settled else ()), "claims": _spreads(settled)}}  # fmt: skip
+
+
+def _spreads(claims: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {c["id"]: {"verdict": c["verdict"], "parts": {p["label"]: _spread(p) for p in c["parts"]}} for c in claims}
 
 
 def weights(records: Iterable[Record]) -> dict[str, str]:
@@ -49,12 +53,13 @@ def band(part: dict[str, Any], seeds: int) -> tuple[float, float] | None:
     return None if part["spread"] is None else band_of(part["mean"], part["spread"], part["seeds"], seeds)
 
 
-def hidden(found: dict[str, Any], seeds: int) -> list[str]:
-    """The parts with a verdict whose band holds their threshold, one line each: a run within it can have another."""
+def hidden(claims: dict[str, Any]) -> list[str]:
+    """The parts of a reference's claims that have a verdict and whose band, for as many seeds, holds their threshold,
+    one line each: a run within it can have another."""
     lines = []
-    for claim, own in found["claims"].items():
+    for claim, own in claims.items():
         for label, part in own["parts"].items():
-            limits = band(part, seeds)
+            limits = band(part, part["seeds"])
             mirrored = -part["threshold"] if part["side"] == "within" else None
             bounds = [b for b in (part["threshold"], part["opposite"], mirrored) if b is not None]
             if part["verdict"] not in VERDICTS[:2] or limits is None:
@@ -74,7 +79,7 @@ def read(path: Path) -> dict[str, Any]:
     """What `write` has written. Raises RecordError, naming the file, if it is not there, is not whole or was edited."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        sealed, found = content.pop(SEAL), {key: content[key] for key in ("records", "claims")}
+        sealed, found = content.pop(SEAL), {key: content[key] for key in ("records", "claims", "fresh")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(f"{path} is no reference: `git checkout` brings it back") from error
     if sealed != seal(found):
@@ -83,5 +88,5 @@ def read(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    write(reference(reading.load(RESULTS / "records")), RESULTS / "reference.json")
+    write(reference(reading.load_all(RESULTS)), RESULTS / "reference.json")
     sys.exit()

@@ -43,8 +43,9 @@ def _row(result: dict[str, Any], root: str) -> str:
 
 
 def told_reason(result: dict[str, Any]) -> str:
-    """Why a claim has no plain verdict, what is open, and how its verdict moves with its threshold."""
-    told = [result[key] for key in ("reason", "why", "swept") if result[key]]
+    """Why a claim has no plain verdict, what is open, how its verdict moves with its threshold, and what stands beside
+    it."""
+    told = [result[key] for key in ("reason", "why", "swept", "beside") if result[key]]
     return f": {'. '.join(told)}" if told else ""
 
 

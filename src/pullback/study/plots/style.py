@@ -11,7 +11,7 @@ from ..labels import FAMILY_NAMES
 COLUMN, PAGE = 3.4, 7.0  # inches: the widths of a column and of a page of text
 LABELS, MAPS, RANK_DEFICIENT = show.LABELS, show.MAPS, show.RANK_DEFICIENT
 CLASSES = sns.color_palette("colorblind", 10)
-FAMILY_COLOURS = dict(zip(FAMILY_NAMES, (*CLASSES[:4], CLASSES[5]), strict=True))
+FAMILY_COLOURS = dict(zip(FAMILY_NAMES, (*CLASSES[:4], CLASSES[5], CLASSES[9]), strict=True))
 SMALL = 6.5  # points: the smallest text of a figure
 
 

@@ -59,7 +59,15 @@ def nearest_image(decoded: Tensor, images: Tensor, chunk: int = 512) -> Tensor:
 
 
 @torch.no_grad()
-def quality(space: Embedded, z: Tensor, judge: Classifier, sparsity: Sparsity, images: Tensor) -> Quality:
+def features(judge: Classifier, images: Tensor) -> Tensor:
+    """What the classifier's last hidden layer says (n, width) of images (n, 784)."""
+    return judge.logits[:-1](images)
+
+
+@torch.no_grad()
+def quality(
+    space: Embedded, z: Tensor, judge: Classifier, sparsity: Sparsity, images: Tensor, known: Tensor | None = None
+) -> Quality:
     """How well curves z (B, CHAIN, 2), in their own parameter, interpolate in `space`: one number a curve.
 
     evenness: coefficient of variation of the image steps between frames at equal steps of the parameter; 0 if all steps
@@ -67,24 +75,30 @@ def quality(space: Embedded, z: Tensor, judge: Classifier, sparsity: Sparsity, i
     distance of the inner frames to the nearest of `images` (m, N); confidence and lowest_confidence are the
     classifier's, in its first choice; changes counts how often that choice changes. Over latent length: sparse is the
     share at sparse points; log_det is its mean.
+
+    With the `features` of the images, `known` (m, width), features is as nearest, between features: a distance in
+    pixels favours images that are blurred.
     """
     own = space.images(z[:, ::STRIDE].flatten(0, 1)).unflatten(0, (len(z), -1))
     steps = own.diff(dim=1).norm(dim=2)
     frames = space.images(equal_steps(space, z, FRAMES).flatten(0, 1)).float().unflatten(0, (len(z), -1))
-    inner = nearest_image(frames[:, 1:-1].flatten(0, 1), images).unflatten(0, (len(z), -1))
-    label, probability = (seen.unflatten(0, frames.shape[:2]) for seen in judge.classify(frames.flatten(0, 1)))
+    inner = frames[:, 1:-1].flatten(0, 1)
+    distance = nearest_image(inner, images).unflatten(0, (len(z), -1))
+    seen = None if known is None else nearest_image(features(judge, inner), known).unflatten(0, (len(z), -1))
+    label, probability = (told.unflatten(0, frames.shape[:2]) for told in judge.classify(frames.flatten(0, 1)))
     middle, length = (z[:, 1:] + z[:, :-1]) / 2, z.diff(dim=1).norm(dim=2)
     part = length / length.sum(1, keepdim=True)
     sparse = torch.from_numpy(sparsity(middle.flatten(0, 1)) > sparsity.limit).reshape(part.shape)
     magnitude = log_det(singular_values(space.root(middle.flatten(0, 1)))).reshape(part.shape)
     return Quality(
         evenness=(steps.std(1, correction=0) / steps.mean(1)).tolist(),
-        nearest=inner.mean(1).tolist(),
+        nearest=distance.mean(1).tolist(),
         confidence=probability.mean(1).tolist(),
         lowest_confidence=probability.min(1).values.tolist(),
         changes=(label.diff(dim=1) != 0).sum(1).tolist(),
         sparse=(sparse * part).sum(1).tolist(),
         log_det=(magnitude * part).sum(1).tolist(),
+        features=None if seen is None else seen.mean(1).tolist(),
     )
 
 

@@ -7,19 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from ...geometry import Box, LatentMap
+from ...geometry import Box, Embedded, LatentMap, log_cond, singular_values
 from ..figures import quantiles
 from ..models import DAE, GAN, VAE, Classifier
 from ..models.losses import bernoulli_loss
-from .schema import Beyond, MapNumbers, Quantiles
+from .schema import Beyond, MapNumbers, Quantiles, Shares
 
 Encoding = VAE | DAE  # a model that has codes of its own
 GAN_BOX: Box = ((-3.0, 3.0), (-3.0, 3.0))
+PRIOR_BOX: Box = ((float(norm.ppf(0.01)), float(norm.ppf(0.99))),) * 2  # of a GAN's prior, as `percentile_box` of codes
 BADLY_CONDITIONED = 20.0  # condition number of J; the report calls all its VAEs, which reach 15, well conditioned
+CODES = 10_000  # codes at which conditioning is measured, and random pairs of codes between which gaps are
 COVERED = 0.01  # share of the samples from which a class counts as covered
 
 
@@ -53,6 +56,33 @@ def describe(m: LatentMap) -> MapNumbers:
 def badly_conditioned(m: LatentMap) -> float:
     """Share of the map's area where the condition number of J exceeds 20."""
     return float((m.log_cond > np.log(BADLY_CONDITIONED)).mean())
+
+
+def shares_above(log_conds: ArrayLike) -> Shares:
+    """Shares of places above each condition number of `Shares`, of their log_cond."""
+    found = np.asarray(log_conds)
+    return Shares(*(float((found > np.log(condition)).mean()) for condition in (5, 10, 20, 50)))
+
+
+def shares_at_codes(space: Embedded, codes: Tensor) -> Shares:
+    """`shares_above` at the first CODES of codes (n, 2), so that places count as often as data lie there."""
+
+    def conditioning(z: Tensor) -> Tensor:
+        return log_cond(singular_values(space.root(z)))
+
+    return shares_above(space.in_parts(conditioning, codes[:CODES].double()).numpy())
+
+
+def midpoints(codes: Tensor, noise: torch.Generator) -> Tensor:
+    """The midpoints (CODES, 2) of random pairs of codes (n, 2), each of two different ones."""
+    first = torch.randint(len(codes), (CODES,), generator=noise)
+    second = (first + torch.randint(1, len(codes), (CODES,), generator=noise)) % len(codes)
+    return (codes[first] + codes[second]) / 2
+
+
+def log_area(codes: Tensor) -> float:
+    """The logarithm of the square root of the determinant of the covariance of codes (n, 2)."""
+    return torch.linalg.slogdet(codes.double().T.cov()).logabsdet.item() / 2
 
 
 def roughness(m: LatentMap) -> float:

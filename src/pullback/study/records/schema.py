@@ -3,13 +3,17 @@
 The measurement writes these types, claims and tables read them, and the files hold them as JSON. Lengths and distances
 are in pixel units, logarithms natural. A number is finite unless its type is `MaybeNaN`: it is NaN where a curve or a
 bin has no such number, which JSON has as null.
+
+Fields with a default are what version 2 of the measuring recipe measures and version 1 does not. A file leaves out a
+field that holds its default, so that records of both versions are read by the same types.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from statistics import fmean
 from types import NoneType, UnionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -18,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..profiles import get_profile
-from ..solvers.scores import scored, solved
-from .items import Item
+from ..solvers.scores import reasons, scored, solved
+from .items import Item, whole
 
 SCHEMA = 2  # raised when what a record holds changes its form
 MaybeNaN = Annotated[float, "NaN in memory, null in a file"]
@@ -60,6 +64,41 @@ class Beyond:
     median_outside: float
     lowest_outside: float
     rank_deficient_outside: float
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of places with a condition number above 5, 10, 20 and 50; rank-deficient ones are above all."""
+
+    above_5: float
+    above_10: float
+    above_20: float
+    above_50: float
+
+
+@dataclass(frozen=True)
+class Late:
+    """Maps of a model as it was after each of its last epochs, the last one last: the 95 % quantile of log_cond, and
+    the roughness."""
+
+    log_cond_95: list[float]
+    roughness: list[float]
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What version 2 measures beside the rest, which version 1 has too.
+
+    area: the shares of the box. codes: those of 10,000 codes, of a GAN draws from its prior. between: the share, among
+    the midpoints of 10,000 random pairs of these, that is sparser than 99 % of them. log_area: the logarithm of the
+    square root of the determinant of their covariance.
+    """
+
+    area: Shares
+    codes: Shares
+    between: float
+    log_area: float
+    late: Late
 
 
 @dataclass(frozen=True)
@@ -112,11 +151,16 @@ class Optimum:
 
 @dataclass(frozen=True)
 class Found:
-    """A solver's curves, one number a pair: length, the solver's own flag, iterations."""
+    """A solver's curves, one number a pair: length, the solver's own flag, iterations.
+
+    polished: the length after Newton's method of a curve that its solver calls converged and that does not solve its
+    pair; NaN for other curves.
+    """
 
     length: list[MaybeNaN]
     converged: list[bool]
     iterations: list[int]
+    polished: list[MaybeNaN] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,12 +174,14 @@ class Quality:
     changes: list[int]
     sparse: list[MaybeNaN]
     log_det: list[MaybeNaN]
+    features: list[MaybeNaN] | None = None
 
 
 @dataclass(frozen=True)
 class PairNumbers:
-    """Curves between all pairs of a few test digits: what the solvers found, and how straight lines and geodesics
-    interpolate. `sensitivity`: relative lengthening of a geodesic that is moved aside."""
+    """Curves between test digits: what the solvers found, and how straight lines and geodesics interpolate. Version 1
+    has all pairs of a few digits, version 2 disjoint pairs. `sensitivity`: relative lengthening of a geodesic that is
+    moved aside."""
 
     latent_distance: list[MaybeNaN]
     sensitivity: list[MaybeNaN]
@@ -153,6 +199,14 @@ class PairNumbers:
         """Which pairs a method solves: see `scores.solved`."""
         return solved(self.methods[method].length, self.optimum.length)
 
+    def told_apart(self, method: str) -> dict[str, NDArray[np.bool_]]:
+        """Why a method does not solve pairs: which pairs, for each reason of `scores.told_apart`. Raises ValueError for
+        a record of version 1, which cannot tell."""
+        found = self.methods[method]
+        if found.polished is None:
+            raise ValueError("a record of version 1 of the measuring recipe does not tell why pairs are not solved")
+        return reasons(~self.solved(method), found.converged, found.length, found.polished)
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -168,8 +222,8 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Numbers:
-    """All numbers of one model. None: `renewed` and `held_out` of a GAN, `coverage` of what is none, and `pairs` and
-    `neighbours` of a model that was trained on part of the images."""
+    """All numbers of one model. None: `renewed` and `held_out` of a GAN, `coverage` of what is none, `pairs` and
+    `neighbours` of a model that was trained on part of the images, and `fresh` in version 1."""
 
     maps: MapNumbers
     renewed: MapNumbers | None
@@ -180,6 +234,17 @@ class Numbers:
     away: Away
     pairs: PairNumbers | None
     neighbours: Neighbours | None
+    fresh: Fresh | None = None
+
+    @property
+    def roughness(self) -> float:
+        """Of the map; where the last epochs were measured, the mean over theirs."""
+        return self.maps.roughness if self.fresh is None else fmean(self.fresh.late.roughness)
+
+    @property
+    def log_cond_95(self) -> float:
+        """The 95 % quantile of log_cond, as `roughness` is taken."""
+        return self.maps.log_cond.q95 if self.fresh is None else fmean(self.fresh.late.log_cond_95)
 
 
 @dataclass(frozen=True)
@@ -211,8 +276,13 @@ class Record:
 
     @property
     def whole(self) -> bool:
-        """Whether the model was trained on all images of the record's profile."""
+        """Whether the model was trained on all images of the record's profile, in the profile's batches."""
         return self.item.whole(get_profile(self.provenance.profile))
+
+    @property
+    def on_all(self) -> bool:
+        """Whether the model was trained on all images of the record's profile, in batches of any size."""
+        return self.item.images == whole(get_profile(self.provenance.profile))
 
     @property
     def name(self) -> str:
@@ -221,9 +291,10 @@ class Record:
 
 
 def encode(value: Any) -> Any:
-    """A record, or a part of one, in the types that JSON has: None for a number that is not finite."""
+    """A record, or a part of one, in the types that JSON has: None for a number that is not finite, and no field that
+    holds its default."""
     if is_dataclass(value):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        return {f.name: encode(own) for f in fields(value) if (own := getattr(value, f.name)) is not f.default}
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, torch.Tensor | np.ndarray | np.generic):
@@ -252,9 +323,10 @@ def decode(kind: Any, value: Any, where: str = "") -> Any:
         _expect(isinstance(value, dict), where, value, "an object")
         kinds = get_type_hints(kind, include_extras=True)
         within = {name: f"{where}.{name}".lstrip(".") for name in (*kinds, *value)}
-        for name in kinds.keys() ^ value.keys():
-            raise ValueError(f"{within[name]} is {'missing' if name in kinds else 'no field of a record'}")
-        return kind(**{name: decode(inner, value[name], within[name]) for name, inner in kinds.items()})  # type: ignore[operator]
+        needed = {f.name for f in fields(kind) if f.default is MISSING}
+        if wrong := [*(needed - value.keys()), *(value.keys() - kinds.keys())]:
+            raise ValueError(f"{within[wrong[0]]} is {'missing' if wrong[0] in kinds else 'no field of a record'}")
+        return kind(**{name: decode(kinds[name], own, within[name]) for name, own in value.items()})  # type: ignore[operator]
     _expect(isinstance(value, bool) == (kind is bool), where, value, f"a {kind.__name__}")
     if kind is float:
         _expect(isinstance(value, int | float) and math.isfinite(value), where, value, "a finite number")

@@ -15,6 +15,7 @@ from ..claims.statistics import interval
 from ..labels import COLLAPSED_GAN, family
 from ..models.catalogue import STUDY
 from ..solvers.premise import partial
+from .items import NOISELESS
 from .schema import Numbers, PairNumbers, Record
 
 Records = Sequence[Record]
@@ -31,12 +32,13 @@ _AWAY = ("log_det", "log_cond", "image_distance")
 EQUAL = ("any pairs", "at equal distance", "at equal distance and length")
 CONDITIONS = (5, 10, 20)  # condition numbers between which pairs are counted
 _CONDITION_LABELS = ("up to 5", "5 to 10", "10 to 20", "above 20")
+REASONS = ("no convergence", "another minimum", "wrong flag")
 QUALITIES = ("evenness", "nearest", "confidence", "changes", "sparse", "log_det")
 
 
 def _whole(records: Records) -> list[Record]:
     """The records of models that were trained on all images, in the study's order of models."""
-    return sorted((r for r in records if r.whole), key=lambda r: list(STUDY).index(r.item.model))
+    return sorted((r for r in records if r.whole), key=lambda r: [*STUDY, *NOISELESS].index(r.item.model))
 
 
 def _who(r: Record) -> dict[str, Any]:
@@ -48,11 +50,11 @@ def _map(numbers: Numbers) -> dict[str, float]:
     renewed, held_out = numbers.renewed, numbers.held_out
     return {
         "log_cond, median": cond.q50,
-        "log_cond, 95 %": cond.q95,
+        "log_cond, 95 %": numbers.log_cond_95,
         "log_cond, highest": cond.q100,
         "share above 20": m.badly_conditioned,
         "renewed less trained": np.nan if renewed is None else renewed.log_cond.q50 - cond.q50,
-        "roughness": m.roughness,
+        "roughness": numbers.roughness,
         "log_det, median": det.q50,
         "log_det, highest": det.q100,
         "log_det, range": det.q100 - det.q0,
@@ -79,7 +81,8 @@ def models(records: Records) -> pd.DataFrame:
 def sizes(records: Records) -> pd.DataFrame:
     """One row a training: the models that were trained on several numbers of images, with those numbers."""
     varied = {r.item.model for r in records if r.whole} & {r.item.model for r in records if not r.whole}
-    rows = [_who(r) | {"images": r.item.images} | _map(r.numbers) for r in records if r.item.model in varied]
+    rows = [_who(r) | {"images": r.item.images} | _map(r.numbers) for r in records
+            if r.item.model in varied and not (r.item.fresh and r.whole)]  # its batches would be larger than theirs
     return _table(rows, ("images", *_MAP)).astype({"images": int}).sort_values("images", kind="stable")
 
 
@@ -155,6 +158,17 @@ def certified_shares(records: Records) -> pd.DataFrame:
     bins = pd.cut(found["highest"].astype(float), [0, *CONDITIONS, math.inf], labels=_CONDITION_LABELS)
     groups = found.groupby(["family", bins.rename("condition number")], sort=False, observed=True)["certified"]
     return groups.agg(pairs="size", certified="mean").sort_index().round(2)
+
+
+def unsolved(records: Records) -> pd.DataFrame:
+    """Rows: family and method. Columns: the shares of the scored pairs that are not solved, by why (see
+    `scores.told_apart`). Only of records of fresh seeds, which tell them apart."""
+    rows = []
+    for r, pairs in _measured(records):
+        for method in pairs.methods if r.item.fresh and pairs.scored.any() else ():
+            shares = {why: float(own[pairs.scored].mean()) for why, own in pairs.told_apart(method).items()}
+            rows.append({**_who(r), "method": method, **shares})
+    return _table(rows, REASONS, ("method",)).groupby(["family", "method"], sort=False)[list(REASONS)].mean()
 
 
 def correlations(records: Records) -> pd.DataFrame:

@@ -154,17 +154,24 @@ def told_apart(table: pd.DataFrame, polished: pd.Series) -> pd.DataFrame:
     undecided.
     """
     keys = pd.MultiIndex.from_frame(table[["model", "method", "pair"]])
-    shortened = table["length"].to_numpy() > (1 + SOLVED) * polished.reindex(keys).to_numpy()
     said, solved, failed = (table[name].to_numpy() for name in ("converged", "solved", "failed"))
     cells = pd.DataFrame({
         "solved, converged": solved & said,
         "solved, not converged": solved & ~said,
         "undecided": ~solved & ~failed,
-        "no convergence": failed & ~said,
-        "another minimum": failed & said & ~shortened,
-        "wrong flag": failed & said & shortened,
+        **reasons(failed, said, table["length"], polished.reindex(keys)),
     })
     return cells.groupby(table["method"].to_numpy(), sort=False).mean().rename_axis("method")
+
+
+def reasons(
+    failed: NDArray[np.bool_], converged: ArrayLike, length: ArrayLike, polished: ArrayLike
+) -> dict[str, NDArray[np.bool_]]:
+    """Which of n curves failed for each of the reasons of `told_apart`; `polished` (n,) is NaN where it is not needed
+    and where a curve that was polished has no length."""
+    said, shortened = np.asarray(converged, bool), np.asarray(length) > (1 + SOLVED) * np.asarray(polished)
+    return {"no convergence": failed & ~said, "another minimum": failed & said & ~shortened,
+            "wrong flag": failed & said & shortened}  # fmt: skip
 
 
 def milliseconds(table: pd.DataFrame) -> pd.DataFrame:
