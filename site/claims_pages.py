@@ -96,8 +96,9 @@ loading="lazy" width="{width}" height="{height}"></a>
 
 
 def told(claim: dict[str, Any]) -> list[str]:
-    """Why a claim has no plain verdict, what is open, and how its verdict moves with its threshold, a sentence each."""
-    found = [claim[key] for key in ("reason", "why", "swept") if claim[key]]
+    """Why a claim has no plain verdict, what is open, how its verdict moves with its threshold, and what stands beside
+    it, a sentence each."""
+    found = [claim[key] for key in ("reason", "why", "swept", "beside") if claim[key]]
     return [escape(f"{text[0].upper()}{text[1:]}.") for text in found]
 
 

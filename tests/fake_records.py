@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from pullback.study.models import HEALTHY_GANS, REPORT
 from pullback.study.records import reading
-from pullback.study.records.items import SIZED, Item
+from pullback.study.records.items import FRESH, FRESH_COLLAPSED, NOISELESS, SIZED, SIZED_BATCH, Item
 from pullback.study.records.measurement import EDGES, RECORDED
 from pullback.study.records.schema import (
     SCHEMA,
@@ -16,7 +17,9 @@ from pullback.study.records.schema import (
     Beyond,
     CoverageNumbers,
     Found,
+    Fresh,
     HeldOut,
+    Late,
     MapNumbers,
     Neighbours,
     Numbers,
@@ -27,6 +30,7 @@ from pullback.study.records.schema import (
     Quality,
     Quantiles,
     Record,
+    Shares,
 )
 
 NAMES = [spec.name for spec in (*REPORT, *HEALTHY_GANS)]
@@ -35,10 +39,11 @@ NAN = float("nan")
 T = TypeVar("T")
 
 
-def record(model: str, seed: int, images: int = 60_000, shift: float = 0.0) -> Record:
-    """One record; `shift` is added to every log_cond."""
+def record(model: str, seed: int, images: int = 60_000, shift: float = 0.0, batch: int | None = None) -> Record:
+    """One record, of version 2 for a fresh seed; `shift` is added to every log_cond."""
     chance = random.Random(f"{model} {seed} {images}")
-    gan, whole, bins = model.startswith("gan"), images == 60_000, len(EDGES) - 1
+    item, bins = Item(model, seed, images, batch), len(EDGES) - 1
+    gan, whole = model.startswith("gan"), images == 60_000 and batch is None
     family = 2.0 if gan else 1.0
 
     def some(low: float, high: float) -> list[float]:
@@ -51,7 +56,7 @@ def record(model: str, seed: int, images: int = 60_000, shift: float = 0.0) -> R
     def quality(even: float) -> Quality:
         values = [some(even, even + 0.1) for _ in range(7)]
         return Quality(*values[:4], changes=[chance.randrange(1, 4) for _ in range(PAIRS)], sparse=values[4],
-                       log_det=values[5])  # fmt: skip
+                       log_det=values[5], features=some(1, 2) if item.fresh else None)  # fmt: skip
 
     maps = MapNumbers(
         quantiles(2 * family, 2.0), quantiles(0.1 * family + shift, 0.2 * family), rank_deficient=0,
@@ -61,7 +66,8 @@ def record(model: str, seed: int, images: int = 60_000, shift: float = 0.0) -> R
     length = some(5, 20)
     methods = {
         name: Found([x * (1 if (i + j) % 5 else 1.05) for i, x in enumerate(length)], [True] * PAIRS,
-                    [10 + i for i in range(PAIRS)])
+                    [10 + i for i in range(PAIRS)],
+                    [NAN if (i + j) % 5 else x * 1.045 for i, x in enumerate(length)] if item.fresh else None)
         for j, name in enumerate(RECORDED)
     }  # fmt: skip
     optimum = Optimum(length, [i != 3 for i in range(PAIRS)], some(0.5, 2), some(1, 4), some(1, 9))
@@ -76,9 +82,17 @@ def record(model: str, seed: int, images: int = 60_000, shift: float = 0.0) -> R
         away=Away(EDGES.tolist(), [9] * bins, [NAN, *map(float, range(bins - 1))], [1.0] * bins, [4.0] * bins),
         pairs=pairs if whole else None,
         neighbours=Neighbours(chance.uniform(0.1, 0.3), 1.2) if whole else None,
+        fresh=_fresh(maps, seed, gan, chance) if item.fresh else None,
     )
     provenance = Provenance("paper", "0" * 16, 20.0, {"python": "3.11.7", "torch": "2.14.1"}, None)
-    return Record(SCHEMA, Item(model, seed, images), "0" * 16, reading.recipes(), provenance, numbers)
+    return Record(SCHEMA, item, "0" * 16, reading.recipes(item), provenance, numbers)
+
+
+def _fresh(maps: MapNumbers, seed: int, gan: bool, chance: random.Random) -> Fresh:
+    shares = Shares(0.3, 0.2, maps.badly_conditioned, 0.0)
+    between = random.Random(seed).uniform(0.02, 0.03) if gan else chance.uniform(0.02, 0.03)  # of a seed's one prior
+    late = Late([maps.log_cond.q95 + 0.01 * i for i in (4, 3, 2, 1, 0)], [maps.roughness + i for i in (4, 3, 2, 1, 0)])
+    return Fresh(shares, shares, between, chance.gauss(0, 0.1), late)
 
 
 def sweep(seeds: int = 5) -> list[Record]:
@@ -86,6 +100,18 @@ def sweep(seeds: int = 5) -> list[Record]:
     ordinary = [record(name, seed) for seed in range(seeds) for name in NAMES]
     sized = [record(n, s, size, 2.0) for s in range(seeds) for n in SIZED for size in (250, 1_000, 5_000)]
     return ordinary + sized
+
+
+def fresh_sweep(seeds: Iterable[int] = FRESH) -> list[Record]:
+    """The same of fresh seeds, with what only these have."""
+    found = []
+    for seed in seeds:
+        collapsed = seed not in FRESH_COLLAPSED
+        names = [n for n in (*NAMES, *NOISELESS) if not (collapsed and n.startswith("gan") and not n.endswith("r1"))]
+        found += [record(name, seed) for name in names]
+        found += [record(n, seed, size, 2.0, SIZED_BATCH) for n in SIZED for size in (250, 1_000, 5_000)]
+        found += [record(n, seed, batch=SIZED_BATCH) for n in SIZED]
+    return found
 
 
 def planted(whole: T, path: str, value: Any) -> T:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pullback.study.labels import COLLAPSED_GAN, FAMILY_NAMES, PLAIN_GAN, R1_GAN, family, label, readable
+from pullback.study.labels import COLLAPSED_GAN, FAMILY_NAMES, NOISELESS_DAE, PLAIN_GAN, R1_GAN, family, label, readable
 from pullback.study.models import STUDY
 
 
 def test_every_model_of_the_study_has_a_family_and_a_label_of_its_own() -> None:
     gans = [f"gan-128-32-tanh{settings}" for settings in ("-nobn-r1", "", "-nobn")]
-    names = ["vae-128-32-tanh", "dae-256-64-sigmoid", *gans]
-    assert [family(name) for name in names] == list(FAMILY_NAMES) == ["VAE", "DAE", R1_GAN, COLLAPSED_GAN, PLAIN_GAN]
+    names = ["vae-128-32-tanh", "dae-256-64-sigmoid", *gans, "dae-128-32-tanh-none"]
+    wanted = ["VAE", "DAE", R1_GAN, COLLAPSED_GAN, PLAIN_GAN, NOISELESS_DAE]
+    assert [family(name) for name in names] == list(FAMILY_NAMES) == wanted
+    assert label("dae-128-32-tanh-none") == "DAE 128-32 tanh, no noise"
     labels = {label(name) for name in STUDY}
     assert len(labels) == len(STUDY)
     assert {"VAE 128-32 tanh", "GAN 256-64 sigmoid, batch norm in D",

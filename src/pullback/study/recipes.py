@@ -42,7 +42,7 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "a70f2924c4ec6791",
+        "6c38ed87dd6739a8",
     ),
     "solving": Recipe(
         runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "d8b8bf1155b21ce0"

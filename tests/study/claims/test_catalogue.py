@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from dataclasses import replace
@@ -16,9 +17,10 @@ from fake_records import planted
 from pullback.study import data
 from pullback.study.claims.catalogue import CLAIMS
 from pullback.study.claims.criteria import LINEAR, NONE, Claim, unmeasured
-from pullback.study.claims.verdicts import evaluate
+from pullback.study.claims.fresh import EFFECTS, on_fresh
+from pullback.study.claims.verdicts import by_seed, evaluate
 from pullback.study.records.measurement import EDGES, RECORDED
-from pullback.study.records.schema import Record
+from pullback.study.records.schema import Record, Shares
 
 UP = [float(i) for i in range(records.PAIRS)]
 DOWN = UP[::-1]
@@ -29,20 +31,22 @@ Plants = list[tuple[str, str, Any]]  # models, path, value
 
 
 def chosen(record: Record, models: str) -> bool:
-    """Whether a record is of `models`: a family, "working", words that its name must have, or "@size" of a part."""
+    """Whether a record is of `models`: a family, "working", words that its name must have, or "@size" of a part. Of
+    fresh records "dae" means those with noise too."""
     name = record.item.model
     words, _, size = models.partition("@")
-    if record.item.images != int(size or 60_000):
+    if record.whole == bool(size) or record.item.images != int(size or 60_000):
         return False
-    r1 = name.endswith("-r1")
+    r1, plain = name.endswith("-r1"), not name.endswith("-none")
     families = {"r1": r1, "working": r1 or not name.startswith("gan"), "collapsed": name[:3] == "gan" and
-                not r1, "gan": name[:3] == "gan", "encoder": name[:3] != "gan"}  # fmt: skip
+                not r1, "gan": name[:3] == "gan", "encoder": name[:3] != "gan", "noiseless": not plain,
+                "dae": name[:3] == "dae" and plain}  # fmt: skip
     return all(families[word] if word in families else word in name for word in words.split())
 
 
-def with_plants(plants: Plants) -> list[Record]:
+def with_plants(plants: Plants, fresh: bool = False) -> list[Record]:
     """The made-up sweep, all pairs certified, with the value of each plant in the numbers of its models."""
-    found = records.sweep()
+    found = records.fresh_sweep() if fresh else records.sweep()
     for models, path, value in [("working", "pairs.optimum.certified", [True] * records.PAIRS), *plants]:
         assert any(chosen(r, models) for r in found), models
         found = [planted(r, f"numbers.{path}", value) if chosen(r, models) else r for r in found]
@@ -139,6 +143,27 @@ TURNS: dict[str, tuple[Plants, Plants]] = {
     "N-2": both(each("encoder 128-32-tanh", ROUGH, 10.0, 10.0),
                 *(each(f"encoder@{n}", ROUGH, 20.0, 5.0) for n in (250, 1_000))),
 }  # fmt: skip
+GAPS, AREA = "fresh.between", "fresh.log_area"
+ROUGHS, Q95S = "fresh.late.roughness", "fresh.late.log_cond_95"
+FEATURES = "pairs.geodesic.features"
+FRESH_TURNS: dict[str, tuple[Plants, Plants]] = {  # of the claims that fresh seeds measure otherwise
+    "3.1-1": two("dae", "noiseless", ROUGHS, [10.0] * 5, [20.0] * 5),
+    "3.1-3": two("vae", "dae", GAPS, 0.02, 0.2),
+    "3.1-4": each("vae", GAPS, 0.02, 0.2),
+    "4.2-3": both(each("encoder", AREA, 0.0, 0.0), each("vae", f"{DET}.q100", 12.0, 12.0),
+                  each("dae", f"{DET}.q100", 10.0, 10.0), each("dae", AREA, 4.0, 0.0)),  # 10 + 2 * 4 = 18
+    "4.2-5": both(each("working", f"{DET}.q0", 0.0, 0.0), two("encoder", "gan", f"{DET}.q100", 9.0, 19.0),
+                  each("gan", f"{DET}.q0", 0.0, 0.0)),
+    "4.2-7": each("gan", BAD, 0.02, 0.005),
+    "5-3": both(TURNS["5-3"], *(two("vae", o, FEATURES, [1.0] * 21, [2.0] * 21) for o in OTHERS)),
+    "5-5": both(each("dae", BAD, 0.005, 0.02), each("gan", BAD, 0.005, 0.02)),
+    "4.2-2": two("vae", "dae", ROUGHS, [10.0] * 5, [20.0] * 5),
+    "4.2-6": TURNS["4.2-6"],
+    "A-3": both(each("encoder 128-32-tanh@60000", Q95S, [1.0] * 5, [1.0] * 5),
+                *(each(f"encoder@{n}", Q95S, [2.0] * 5, [1.0] * 5) for n in (250, 1_000))),
+    "N-2": both(each("encoder 128-32-tanh@60000", ROUGHS, [10.0] * 5, [10.0] * 5),
+                *(each(f"encoder@{n}", ROUGHS, [20.0] * 5, [5.0] * 5) for n in (250, 1_000))),
+}  # fmt: skip
 WAITING = {"3.1-1", "3.1-3", "3.1-4", "4.2-5"}  # the records have no number of theirs
 PARTLY = {"5-3": 2}  # of how many parts they have none
 
@@ -159,6 +184,48 @@ def test_a_claim_follows_its_words(claim: Claim) -> None:
     agreeing, reverse = TURNS[claim.id]
     assert evaluate(with_plants(agreeing), [measured(claim)])[0]["verdict"] == "supported"
     assert evaluate(with_plants(reverse), [measured(claim)])[0]["verdict"] == "contradicted"
+
+
+@pytest.mark.parametrize("claim", [c for c in CLAIMS if c.id in FRESH_TURNS], ids=lambda c: c.id)
+def test_a_claim_follows_its_words_on_fresh_seeds(claim: Claim) -> None:
+    for plants, verdict in zip(FRESH_TURNS[claim.id], ("supported", "contradicted"), strict=True):
+        (result,) = evaluate(with_plants(plants, fresh=True), [claim])
+        assert (result["verdict"], result["rests_on"]) == (verdict, "fresh")
+
+
+def test_what_is_measured_otherwise_has_its_turns_and_nothing_waits_or_is_bounded() -> None:
+    assert FRESH_TURNS.keys() >= EFFECTS.keys() | {c.id for c in CLAIMS if any(p.waits for p in c.parts)}
+    for claim in map(on_fresh, CLAIMS):
+        assert not any(part.waits or part.opposite is not None for part in claim.parts)
+        assert "the records" not in claim.measure and "[-3, 3]" not in claim.measure
+
+
+def test_thresholds_are_those_of_the_explored_seeds() -> None:
+    """But of the shares, which had bounds in the place of the one threshold that criteria.md names."""
+    for claim in CLAIMS:
+        for old, new in zip(claim.parts, on_fresh(claim).parts, strict=True):
+            assert (old.label, old.side) == (new.label, new.side)
+            assert new.threshold == (old.threshold if old.opposite is None else NONE)
+
+
+def test_only_parts_on_collapsed_gans_need_fewer_seeds() -> None:
+    seeds = by_seed(records.fresh_sweep())
+    for part in (part for claim in CLAIMS for part in on_fresh(claim).parts):
+        there = 0
+        for seed in seeds.values():
+            with contextlib.suppress(KeyError):
+                there += math.isfinite(part.effect(seed))
+        assert there == part.seeds(fresh=True) == (5 if part.collapsed else 10), part.label
+
+
+def test_shares_are_told_at_other_thresholds_and_places() -> None:
+    """With 2 % of the range above 50 and all draws below 5, the verdict hangs on the place, not on the threshold."""
+    (claim,) = (c for c in CLAIMS if c.id == "4.2-7")
+    bad, good = Shares(0.02, 0.02, 0.02, 0.02), Shares(0.0, 0.0, 0.0, 0.0)
+    (result,) = evaluate(with_plants([("gan", "fresh.area", bad), ("gan", "fresh.codes", good)], True), [claim])
+    for told in ("range above 5: supported (0.02, 0.02)", "range above 50: supported", "draws above 5: contradicted",
+                 "draws above 50: contradicted"):  # fmt: skip
+        assert told in result["swept"]
 
 
 def test_a_claim_without_its_measurement_waits_and_says_for_what() -> None:

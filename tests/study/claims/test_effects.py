@@ -18,19 +18,28 @@ from pullback.study.claims.effects import (
     correlation,
     excess,
     gain,
+    geodesic_mean,
     highest_on_path,
     in_units_of,
+    in_units_of_codes,
     iterations,
     share_solved,
+    trained_on,
     unsolved,
     where_dense,
 )
+from pullback.study.claims.fresh import on_fresh
 from pullback.study.claims.verdicts import by_seed
 
 
 @pytest.fixture(scope="module")
 def seed() -> Seed:
     return by_seed(fake.sweep(1))[0]
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Seed:
+    return by_seed(fake.fresh_sweep([5]))[5]
 
 
 def exchanged(first: str, second: str) -> Seed:
@@ -46,7 +55,7 @@ def exchanged(first: str, second: str) -> Seed:
 
 
 def changed(seed: Seed, model: str, path: str, value: Any) -> Seed:
-    return Seed({**seed.whole, model: planted(seed.whole[model], path, value)}, seed.parts)
+    return Seed({**seed.whole, model: planted(seed.whole[model], path, value)}, seed.parts, seed.alike)
 
 
 def test_ids_are_unique_and_sections_are_covered() -> None:
@@ -63,6 +72,12 @@ def test_every_part_is_a_number(seed: Seed, claim) -> None:
     for part in claim.parts:
         assert part.effect is unmeasured or np.isfinite(part.effect(seed)), part.label
         assert part.effect is not unmeasured or part.waits
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.id)
+def test_every_part_is_a_number_on_a_fresh_seed(fresh: Seed, claim) -> None:
+    for part in on_fresh(claim).parts:
+        assert np.isfinite(part.effect(fresh)), part.label
 
 
 @pytest.mark.parametrize("number", ["3.1-2"])
@@ -128,6 +143,31 @@ def test_a_latent_scale_drops_out(seed: Seed) -> None:
     scaled = changed(scaled, name, "maps.log_det.q100", highest - 4 * np.log(3))
     assert in_units_of(others, "maps.log_det.q100", [name])(scaled) == pytest.approx(before)
     assert in_units_of([name], "maps.log_det.q100", [name])(seed) == pytest.approx(highest)
+
+
+def test_a_latent_scale_by_codes_drops_out(fresh: Seed) -> None:
+    """Codes three times as far apart cover nine times the area, and log_det is 4 log 3 smaller."""
+    name, others = "dae-128-32-sigmoid", ["vae-128-32-tanh", "vae-256-64-tanh"]
+    before = in_units_of_codes(others, "maps.log_det.q100", [name])(fresh)
+    scaled = changed(fresh, name, "fresh.log_area", fresh(name, "fresh.log_area") + np.log(9))
+    scaled = changed(scaled, name, "maps.log_det.q100", fresh(name, "maps.log_det.q100") - 4 * np.log(3))
+    assert in_units_of_codes(others, "maps.log_det.q100", [name])(scaled) == pytest.approx(before)
+
+
+def test_models_on_few_images_are_compared_with_batches_of_their_size(fresh: Seed, seed: Seed) -> None:
+    name, path = "vae-128-32-tanh", "maps.log_det.q50"
+    alike = {name: planted(fresh.alike[name], path, 5.0)}
+    effect = trained_on(250, path, name)
+    assert effect(Seed(fresh.whole, fresh.parts, alike)) == pytest.approx(fresh(name, path, 250) - 5)
+    assert effect(seed) == pytest.approx(seed(name, path, 250) - seed(name, path))
+    with pytest.raises(KeyError):  # the model in larger batches does not stand in for it
+        effect(Seed(fresh.whole, fresh.parts, {}))
+
+
+def test_a_mean_over_geodesics_is_of_those_that_have_the_number(fresh: Seed) -> None:
+    name = "vae-256-64-tanh"
+    found = changed(fresh, name, "pairs.geodesic.features", [1.0, 3.0, fake.NAN])
+    assert geodesic_mean("features", [name])(found) == 2
 
 
 def test_dense_places_are_those_up_to_the_limit(seed: Seed) -> None:

@@ -14,10 +14,10 @@ from scipy import stats
 import fake_records as records
 from pullback.study.claims import tables, verdicts
 from pullback.study.claims.catalogue import CLAIMS
-from pullback.study.claims.criteria import Claim, Part, unmeasured
+from pullback.study.claims.criteria import COLLAPSED_GANS, Claim, Part, unmeasured
 from pullback.study.claims.verdicts import evaluate, judge
 from pullback.study.errors import RecordError
-from pullback.study.paths import FIGURES
+from pullback.study.paths import FIGURES, RESULTS
 from pullback.study.records import reading
 from pullback.study.records.schema import Record
 
@@ -93,6 +93,62 @@ def test_no_records_no_verdict(tmp_path: Path) -> None:
     assert reading.load(tmp_path / "nowhere") == []
     found = {(r["verdict"], r["holm"], r["reason"]) for r in evaluate([])}
     assert found == {("undecided", "undecided", "0 of 5 seeds")}
+
+
+def fresh_seeds(values: list[float]) -> list[Record]:
+    """One model of fresh seeds with the values as its gaps, which are the effect of `GAPS`."""
+    return [records.planted(records.record("vae-128-32-tanh", 5 + i), "numbers.packing.gaps", v)
+            for i, v in enumerate(values)]  # fmt: skip
+
+
+GAPS = Part("gaps", lambda s: s("vae-128-32-tanh", "packing.gaps"), "above", 0.0)
+
+
+def test_a_verdict_is_of_fresh_seeds_once_all_are_there_and_the_other_stands_beside_it() -> None:
+    """Explored seeds have 0 to 4 of it, all fresh ones less than 0: they contradict, and are not mixed."""
+    fresh = fresh_seeds([-1.0, -1.1, -0.9, -1.2, -0.8, -1.0, -1.1, -0.9, -1.2, -0.8])
+    (alone,) = evaluate(seeds(5), [claim(GAPS)])
+    assert (alone["verdict"], alone["rests_on"], alone["beside"]) == ("supported", "explored", "")
+    for there in range(1, 10):
+        (result,) = evaluate([*seeds(5), *fresh[:there]], [claim(GAPS)])
+        assert {key: result[key] for key in alone if key != "beside"} == {
+            key: alone[key] for key in alone if key != "beside"
+        }
+        assert f"{there} of the 10 fresh ones" in result["beside"] and result["beside"] in tables.told_reason(result)
+    (result,) = evaluate([*seeds(5), *fresh], [claim(GAPS)])
+    assert (result["verdict"], result["rests_on"]) == ("contradicted", "fresh")
+    assert result["seeds"] == list(range(5, 15)) and result["beside"] == "explored seeds: supported"
+    assert result["effect"] == pytest.approx(-1.0)
+    assert evaluate(fresh, [claim(GAPS)])[0]["verdict"] == "contradicted"  # whatever is there of explored seeds
+
+
+def test_a_fresh_seed_without_the_number_leaves_a_claim_undecided_and_is_not_replaced() -> None:
+    fresh = fresh_seeds([-1.0, -1.1, -0.9, -1.2, -0.8, -1.0, -1.1, -0.9, -1.2, math.nan])
+    (result,) = evaluate([*seeds(5), *fresh], [claim(GAPS)])
+    assert (result["verdict"], result["rests_on"], result["reason"]) == ("undecided", "fresh", "9 of 10 seeds")
+
+
+def test_collapsed_gans_have_five_fresh_seeds() -> None:
+    part = Part(COLLAPSED_GANS, lambda s: s("gan-128-32-tanh", "packing.gaps"), "above")
+    fresh = [records.record("gan-128-32-tanh", seed) for seed in range(5, 10)]
+    assert evaluate(fresh, [claim(part)])[0]["verdict"] == "supported"
+    assert evaluate(fresh[:4], [claim(part)])[0]["rests_on"] == "explored"
+
+
+def test_records_of_a_seed_s_other_version_are_not_taken() -> None:
+    """A seed that was explored by version 2, or is fresh by version 1, is another measure under the same name."""
+    for wrong in (replace(records.record("vae-128-32-tanh", 2), recipes={"training": 1, "measuring": 2}),
+                  replace(records.record("vae-128-32-tanh", 7), recipes={"training": 1, "measuring": 1})):  # fmt: skip
+        with pytest.raises(RecordError, match=rf"{wrong.name} was made by the recipes .* are not mixed"):
+            evaluate([*seeds(2), wrong], [claim(GAPS)])
+
+
+def test_the_committed_explored_verdicts_do_not_change_with_a_few_fresh_records() -> None:
+    explored = reading.load(RESULTS / "records")
+    some = [records.record("vae-128-32-tanh", 5), records.record("gan-128-32-tanh-nobn-r1", 5)]
+    before, after = evaluate(explored), evaluate([*explored, *some])
+    assert [{**r, "beside": ""} for r in after] == before
+    assert all("of the 10 fresh ones" in r["beside"] or "of the 5 fresh ones" in r["beside"] for r in after)
 
 
 NOISY = [-1.0, 0.0, 1.0, 2.0, 3.0]  # mean 1, and ten seeds of this spread would tell it from 0

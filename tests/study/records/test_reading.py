@@ -18,7 +18,7 @@ from pullback.study.paths import RESULTS
 from pullback.study.profiles import get_profile
 from pullback.study.provenance import SEAL, seal
 from pullback.study.records import reading
-from pullback.study.records.items import items
+from pullback.study.records.items import NOISELESS, items
 from pullback.study.records.schema import Record, decode, encode
 from pullback.study.sweep import state
 
@@ -50,8 +50,9 @@ def edited(path: Path, where: str, value: Any, sealed: bool) -> None:
 
 @pytest.mark.parametrize("model, images", [("vae-128-32-tanh", 60_000), ("dae-128-32-tanh", 250),
                                            ("gan-256-64-tanh-nobn-r1", 60_000)])  # fmt: skip
-def test_a_record_is_read_back_as_it_was_written(tmp_path: Path, model: str, images: int) -> None:
-    record = fake.record(model, 1, images)
+@pytest.mark.parametrize("seed", [1, 7])
+def test_a_record_is_read_back_as_it_was_written(tmp_path: Path, model: str, images: int, seed: int) -> None:
+    record = fake.record(model, seed, images, batch=250 if seed == 7 and images == 250 else None)
     path = tmp_path / f"{record.name}.json"
     reading.write(path, record)
     assert encode(reading.read(path)) == encode(record) and reading.load(tmp_path)[0].item == record.item
@@ -152,7 +153,7 @@ def test_other_versions_are_told_and_accepted(path: Path) -> None:
 
 
 def test_records_of_another_recipe_are_refused_and_made_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "recipes", lambda: {"training": 1, "measuring": 99})
+    monkeypatch.setattr(reading, "recipes", lambda item: {"training": 1, "measuring": 99})
     with pytest.raises(RecordError, match=f"{path.name} was made by the recipes .*measuring': 1.*99.*make seeds"):
         reading.read(path)
 
@@ -166,6 +167,66 @@ def test_the_committed_records_are_done_and_know_their_origin() -> None:
     for r in records.values():
         assert set(r.provenance.origin) == {"key", "training code", "measuring code"}
         assert r.provenance.origin["key"] != r.key
+
+
+def test_a_committed_record_has_no_field_of_version_2() -> None:
+    """What is written of a record of version 1 is what its file holds, to the last field."""
+    path = RESULTS / "records" / f"{NAME}.json"
+    document = json.loads(path.read_text())
+    del document[SEAL]
+    assert encode(reading.read(path)) == document and "fresh" not in document["numbers"]
+
+
+FRESH_NAME = "gan-128-32-tanh-nobn-r1-seed7"
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A record of version 2, where such records lie."""
+    path = tmp_path / "fresh" / f"{FRESH_NAME}.json"
+    reading.write(path, fake.record("gan-128-32-tanh-nobn-r1", 7))
+    return path
+
+
+@pytest.mark.parametrize("where, value, reason", [
+    ("numbers.fresh", KeyError, "numbers.fresh is null, for "),
+    ("numbers.fresh.late", KeyError, "numbers.fresh.late is missing"),
+    ("numbers.fresh.late.roughness", [1.0], "has not one log_cond_95 for each roughness"),
+    ("numbers.fresh.area.above_5", None, "numbers.fresh.area.above_5 is null, not a finite number"),
+    ("numbers.pairs.geodesic.features", KeyError, "numbers.pairs.geodesic.features is null, for "),
+    ("numbers.pairs.methods.newton.polished", KeyError, "numbers.pairs.methods.newton.polished is null, for "),
+    ("numbers.pairs.methods.newton.polished", [1.0], "polished has 1 values, for 21 pairs"),
+])  # fmt: skip
+def test_a_record_of_version_2_is_whole_and_says_how_it_is_made_again(
+    fresh: Path, where: str, value: Any, reason: str
+) -> None:
+    edited(fresh, where, value, sealed=True)
+    with pytest.raises(RecordError, match=f"is not a whole record: .*{reason}.*make seeds FRESH=yes"):
+        reading.read(fresh)
+
+
+def test_a_record_of_version_1_has_nothing_of_version_2(path: Path, fresh: Path) -> None:
+    edited(path, "numbers.fresh", json.loads(fresh.read_text())["numbers"]["fresh"], sealed=True)
+    with pytest.raises(RecordError, match=r"numbers.fresh is there, for .*`make seeds` makes"):
+        reading.read(path)
+
+
+@pytest.mark.parametrize("explored", [True, False])
+def test_a_seed_has_records_of_its_own_version_only(path: Path, fresh: Path, explored: bool) -> None:
+    """A whole record of the other version, under the right name, is not a record of this seed."""
+    chosen, seed = (path, 7) if explored else (fresh, 3)
+    other = chosen.with_name(chosen.name.replace("seed3" if explored else "seed7", f"seed{seed}"))
+    shutil.move(chosen, other)
+    edited(other, "item.seed", seed, sealed=True)
+    with pytest.raises(RecordError, match="was made by the recipes .*, which for its seed are"):
+        reading.read(other)
+
+
+def test_records_of_both_kinds_are_found_in_their_folders(tmp_path: Path) -> None:
+    for record in (fake.record("vae-128-32-tanh", 3), fake.record(next(iter(NOISELESS)), 8)):
+        reading.write(reading.folder(tmp_path, record.item) / f"{record.name}.json", record)
+    assert [r.item.seed for r in reading.load_all(tmp_path)] == [3, 8]
+    assert [r.item.seed for r in reading.load(tmp_path / "records")] == [3]
 
 
 def test_decoding_is_the_inverse_of_encoding() -> None:
