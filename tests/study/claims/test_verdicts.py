@@ -129,7 +129,7 @@ def test_a_fresh_seed_without_the_number_leaves_a_claim_undecided_and_is_not_rep
 
 
 def test_collapsed_gans_have_five_fresh_seeds() -> None:
-    part = Part(COLLAPSED_GANS, lambda s: s("gan-128-32-tanh", "packing.gaps"), "above")
+    part = Part(COLLAPSED_GANS, lambda s: s("gan-128-32-tanh", "packing.gaps"), "above", 0.0)
     fresh = [records.record("gan-128-32-tanh", seed) for seed in range(5, 10)]
     assert evaluate(fresh, [claim(part)])[0]["verdict"] == "supported"
     assert evaluate(fresh[:4], [claim(part)])[0]["rests_on"] == "explored"
