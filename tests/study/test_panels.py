@@ -231,19 +231,18 @@ def test_a_row_says_where_its_panel_lies_for_ours_and_for_the_best_fit(tmp_path:
         rows.markdown(tmp_path))  # fmt: skip
 
 
-def test_two_panels_inside_are_better_than_a_smaller_distance(tmp_path: Path) -> None:
-    plant(tmp_path, variant("figure_5"), {10: 0.0, 30: 0.0, 100: 0.0})
-    nearer, wider = variant("figure_5", batch_size=64), variant("figure_5", discriminator_batch_norm=False)
-    plant(tmp_path, nearer, {10: 0.4})  # outside, and near in distance
-    for seed, off in enumerate((-2.0, -1.0, 0.5, 2.0, 3.0)):  # inside, because its seeds differ much
-        epochs = {str(n): {s: numbers_of("figure_5", off + 0.6) for s in grid.STATISTICS} for n in wider.epochs}
-        record = {"key": reading.key(wider, seed), "epochs": epochs}
-        write_sealed(reading.path_of(wider, seed, tmp_path), json.loads(json.dumps(record)))
-    of = {m.variant: m for m in reading.measured(tmp_path, [nearer, wider])}
-    assert of[nearer].distance < of[wider].distance
-    for path in tmp_path.glob(f"{variant('figure_5').name}-seed*"):
-        path.unlink()
-    assert rows.best_fits(tmp_path)["figure_5"].variant == wider
+def test_trainings_that_end_everywhere_fit_nothing(tmp_path: Path) -> None:
+    scattered, steady = variant("figure_5", batch_size=64), variant("figure_5", discriminator_batch_norm=False)
+    plant(tmp_path, steady, {10: 0.6, 30: 2.0, 100: 2.0})
+    for seed, off in enumerate((-30.0, -20.0, 0.5, 20.0, 30.0)):  # every quantile lies in its interval
+        record = {"key": reading.key(scattered, seed), "outcome": "trained",
+                  "epochs": {"10": {s: numbers_of("figure_5", off + 0.8) for s in grid.STATISTICS}}}  # fmt: skip
+        write_sealed(reading.path_of(scattered, seed, tmp_path), json.loads(json.dumps(record)))
+    wide = next(m for m in reading.measured(tmp_path, [scattered]) if m.statistics == "trained").panels["P-9"]
+    assert not any(wide.outside) and wide.width > wide.range
+    assert (wide.compatible, wide.near, wide.state) == (False, False, "too wide to tell")
+    best = rows.best_fits(tmp_path)["figure_5"]
+    assert (best.variant, best.epochs) == (steady, 10)
 
 
 def test_the_second_stage_takes_the_nearest_the_base_and_what_statements_compare(tmp_path: Path) -> None:

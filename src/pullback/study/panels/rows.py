@@ -57,8 +57,7 @@ class Row(NamedTuple):
     @property
     def width(self) -> float | None:
         """Of that model's interval of the median."""
-        found = self.best.panels[self.id].interval if self.best else None
-        return found[2][1] - found[2][0] if found else None
+        return self.best.panels[self.id].width if self.best else None
 
 
 def named(figure: str) -> str:
@@ -75,10 +74,11 @@ def rows(folder: Path = FOLDER) -> list[Row]:
 
 
 def best_fits(folder: Path = FOLDER) -> dict[str, Measured]:
-    """By figure, the model that fits it best, of those that have records of all seeds."""
-    whole = _whole(folder)
-    by_figure = {figure: [m for m in whole if m.variant.figure == figure] for figure in PANELS}
-    return {figure: min(own, key=_rank) for figure, own in by_figure.items() if own}
+    """By figure, the model of the smallest distance to it, of those that have records of all seeds."""
+    nearest: dict[str, Measured] = {}
+    for m in sorted(_whole(folder), key=lambda m: m.distance):
+        nearest.setdefault(m.variant.figure, m)
+    return {figure: nearest[figure] for figure in PANELS if figure in nearest}
 
 
 def _whole(folder: Path) -> list[Measured]:
@@ -88,11 +88,6 @@ def _whole(folder: Path) -> list[Measured]:
 def is_base(m: Measured) -> bool:
     """Whether it is the study's own model of the figure."""
     return not m.variant.choices and (m.epochs, m.statistics) == (BASE_EPOCHS, "trained")
-
-
-def _rank(m: Measured) -> tuple[int, int, float]:
-    scores = m.panels.values()
-    return -sum(bool(s.compatible) for s in scores), -sum(bool(s.near) for s in scores), m.distance
 
 
 def table(folder: Path = FOLDER) -> pd.DataFrame:

@@ -3,7 +3,9 @@
 A panel is compared by its 5, 25, 50, 75 and 95 % quantiles over the cells that can be seen in it. A variant's interval
 for a quantile is Student's 95 % prediction interval of one more seed, widened on both sides by the error of reading the
 panel and by what moving the box's edges by their own error does to the quantile. The panel is *compatible* with the
-variant if all five published quantiles lie inside, *near* if the median and the 95 % quantile do. With one seed there
+variant if all five published quantiles lie inside, *near* if the median and the 95 % quantile do. An interval of the
+median that is wider than the panel's own range, 5 to 95 %, holds any panel and shows nothing: this was added when
+trainings that collapse had shown it. With one seed there
 is no interval, and a variant has a distance only: the mean difference of the five quantiles, in interquartile ranges of
 the published panel. The variants of the smallest distance to a figure, NEAREST of them, go on to five seeds, and with
 them the base settings.
@@ -35,27 +37,41 @@ class Score:
     """Of one panel and the seeds of one variant. `interval` and what follows from it are None with one seed.
 
     outside : by how much each published quantile lies outside its interval, 0 inside; in the quantity's unit.
+    range : of the published panel, 5 to 95 %.
     """
 
     distance: float
     mean: list[float]
     interval: list[tuple[float, float]] | None
     outside: list[float] | None
+    range: float
+
+    @property
+    def width(self) -> float | None:
+        """Of the interval of the median."""
+        return None if self.interval is None else self.interval[2][1] - self.interval[2][0]
+
+    @property
+    def vague(self) -> bool:
+        """Whether the interval of the median is so wide that it shows nothing."""
+        return self.width is not None and self.width > self.range
 
     @property
     def compatible(self) -> bool | None:
-        return None if self.outside is None else not any(self.outside)
+        return None if self.outside is None else not any(self.outside) and not self.vague
 
     @property
     def state(self) -> str:
-        """"inside", "near", or "outside by" how much; "" with one seed."""
+        """"inside", "near", "outside by" how much, or "too wide to tell"; "" with one seed."""
         if self.outside is None:
             return ""
-        return "inside" if self.compatible else "near" if self.near else f"outside by {max(self.outside):.2g}"
+        if self.compatible or self.near:
+            return "inside" if self.compatible else "near"
+        return f"outside by {max(self.outside):.2g}" if any(self.outside) else "too wide to tell"
 
     @property
     def near(self) -> bool | None:
-        return None if self.outside is None else not any(self.outside[i] for i in DECISIVE)
+        return None if self.outside is None else not any(self.outside[i] for i in DECISIVE) and not self.vague
 
 
 def prediction_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -75,7 +91,7 @@ def score(figure: str, quantity: str, seeds: Sequence[dict[str, Sequence[float]]
     mean = np.mean([s["as read"] for s in seeds], axis=0)
     distance = float(np.abs(mean - wanted).mean() / (wanted[3] - wanted[1]))
     if len(seeds) < 2:
-        return Score(distance, mean.tolist(), None, None)
+        return Score(distance, mean.tolist(), None, None, wanted[4] - wanted[0])
     intervals, outside = [], []
     for i, value in enumerate(wanted):
         moved = [abs(fmean(s[box][i] for s in seeds) - mean[i]) for box in ("grown", "shrunk")]
@@ -85,4 +101,4 @@ def score(figure: str, quantity: str, seeds: Sequence[dict[str, Sequence[float]]
         low, high = found[0] - margin, found[1] + margin
         intervals.append((low, high))
         outside.append(max(low - value, value - high, 0.0))
-    return Score(distance, mean.tolist(), intervals, outside)
+    return Score(distance, mean.tolist(), intervals, outside, wanted[4] - wanted[0])
