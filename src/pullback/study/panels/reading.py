@@ -77,6 +77,13 @@ class Measured(NamedTuple):
         """Mean over both panels of the distance to the published one."""
         return float(np.mean([s.distance for s in self.panels.values()]))
 
+    @property
+    def look(self) -> float:
+        """How unlike the published maps look: mean over both of the logarithm of the ratio of roughness, either way."""
+        ratios = [self.roughness(quantity) / published.roughness(published.panel(self.variant.figure, quantity))
+                  for quantity in published.QUANTITIES]  # fmt: skip
+        return float(np.mean([abs(math.log(ratio)) for ratio in ratios]))
+
     def of_seed(self, seed: int) -> Measured:
         """The same with one seed alone."""
         return self._replace(seeds={seed: self.seeds[seed]})
@@ -125,21 +132,27 @@ def measured(folder: Path = FOLDER, variants: Iterable[Variant] = VARIANTS, own_
 
 
 def second_stage(folder: Path = FOLDER) -> list[Variant]:
-    """The NEAREST variants of each figure by their nearest epochs and statistics, the base settings, and the variants
-    of the same choices that a statement compares with them. Each is trained up to the epochs at which it is nearest, or
-    is compared, the base settings to all of theirs. What tells most stands first."""
-    ranked = sorted((m for m in measured(folder) if 0 in m.seeds), key=lambda m: m.of_seed(0).distance)
-    nearest = [list(dict.fromkeys(m.variant for m in ranked if m.variant.figure == figure))[:NEAREST]
-               for figure in PANELS]
-    base = [v for v in VARIANTS if not v.choices]
-    by_rank = [v for place in range(NEAREST) for own in nearest for v in own[place : place + 1]]
-    chosen = dict.fromkeys([*by_rank[: len(PANELS)], *base, *by_rank[len(PANELS) :]], 0)
-    for v in chosen:
-        chosen[v] = max(v.epochs) if v in base else next(m.epochs for m in ranked if m.variant == v)
-    for v, epochs in list(chosen.items()):
-        for partner in partners(v):
-            chosen[partner] = max(chosen.get(partner, 0), min(epochs, max(partner.epochs)))
-    return [v.until(epochs) for v, epochs in chosen.items() if v.until(epochs).epochs]
+    """What goes on to all seeds: of each figure the NEAREST variants in quantiles and the one that is nearest in look
+    as well, the base settings, and the variants of the same choices that a statement compares with them. Each is
+    trained up to the epochs at which it is nearest, or is compared, the base settings to all of theirs. What tells most
+    stands first."""
+    first = [m.of_seed(0) for m in measured(folder) if 0 in m.seeds]
+    nearest: list[list[Measured]] = []
+    for figure in PANELS:
+        by_variant: dict[Variant, Measured] = {}
+        for m in sorted((m for m in first if m.variant.figure == figure), key=lambda m: m.distance):
+            by_variant.setdefault(m.variant, m)
+        nearest.append(list(by_variant.values())[:NEAREST])
+    looks = {m.variant.figure: m for m in sorted(first, key=lambda m: -m.distance - m.look)}
+    chosen = [(own[0].variant, own[0].epochs) for own in nearest if own]
+    chosen += [(m.variant, m.epochs) for m in looks.values()]
+    chosen += [(v, max(v.epochs)) for v in VARIANTS if not v.choices]
+    chosen += [(own[place].variant, own[place].epochs) for place in range(1, NEAREST) for own in nearest if own[place:]]
+    chosen += [(partner, epochs) for v, epochs in chosen for partner in partners(v)]
+    longest: dict[Variant, int] = {}
+    for v, epochs in chosen:
+        longest[v] = max(longest.get(v, 0), epochs)
+    return [v.until(epochs) for v, epochs in longest.items() if v.until(epochs).epochs]
 
 
 def partners(variant: Variant) -> list[Variant]:

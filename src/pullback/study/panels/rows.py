@@ -74,9 +74,9 @@ def rows(folder: Path = FOLDER) -> list[Row]:
 
 
 def best_fits(folder: Path = FOLDER) -> dict[str, Measured]:
-    """By figure, the model of the smallest distance to it, of those that have records of all seeds."""
+    """By figure, the model that comes nearest in quantiles and look, of those that have records of all seeds."""
     nearest: dict[str, Measured] = {}
-    for m in sorted(_whole(folder), key=lambda m: m.distance):
+    for m in sorted(_whole(folder), key=lambda m: m.distance + m.look):
         nearest.setdefault(m.variant.figure, m)
     return {figure: nearest[figure] for figure in PANELS if figure in nearest}
 

@@ -12,7 +12,7 @@ them the base settings.
 
 A DAE's latent scale is arbitrary: its log_det is compared after adding 2 log(area of its box / area of the published
 box), which measures both in the same area. The look of a panel, its roughness over visible cells, is told beside the
-score and decides nothing.
+score. It decides which model fits a figure best, and not whether a panel is compatible.
 """
 
 from __future__ import annotations
