@@ -20,7 +20,7 @@ from ..claims.statistics import interval
 from ..report import PANELS
 from . import published
 from .grid import Variant
-from .reading import FOLDER, Measured, measured, shared
+from .reading import ALL_SEEDS, FOLDER, Measured, measured, shared
 
 Panels = Mapping[str, Any]  # by figure, the numbers of both its panels, as `run.measure` records them
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
@@ -150,7 +150,7 @@ def on_the_published(statement: Statement) -> float:
 
 def findings(folder: Path = FOLDER) -> dict[Statement, list[Finding]]:
     """Every statement with all choices for which its models were trained, with statistics as trained: the base
-    settings first. The seeds are those that all its models have."""
+    settings first. It is of all seeds if all its models have them, and else of seed 0."""
     found: dict[Statement, list[Finding]] = {statement: [] for statement in STATEMENTS}
     for own_box in (False, True):
         of = measured(folder, own_box=own_box)
@@ -163,7 +163,8 @@ def findings(folder: Path = FOLDER) -> dict[Statement, list[Finding]]:
                 whole = [m for m in group if m is not None]
                 if leading.variant.figure != statement.figures[0] or len(whole) < len(group):
                     continue
-                seeds = sorted(set.intersection(*(set(m.seeds) for m in whole)))
+                common = set.intersection(*(set(m.seeds) for m in whole))
+                seeds = ALL_SEEDS if common == set(ALL_SEEDS) else sorted(common & {0})
                 numbers = [statement.number({m.variant.figure: m.seeds[seed] for m in whole}) for seed in seeds]
                 if numbers:
                     own.append(Finding(statement, f"{leading.told}{OWN_BOXES if own_box else ''}", numbers))
@@ -185,16 +186,15 @@ def base(found: Sequence[Finding]) -> Finding | None:
     return next((f for f in found if f.choices == BASE), None)
 
 
-def hangs_on(found: Sequence[Finding]) -> list[Finding]:
-    """The findings, each with several seeds, that are the opposite of that of the base settings."""
+def otherwise(found: Sequence[Finding]) -> list[Finding]:
+    """The findings of all seeds that are decided, and otherwise than that of the base settings is."""
     first = base(found)
-    opposite = {HOLDS: FAILS, FAILS: HOLDS}.get(first.verdict) if first else None
-    return [f for f in found if opposite and f.verdict == opposite]
+    return [f for f in found if first and first.interval and f.verdict in (HOLDS, FAILS) and f.verdict != first.verdict]
 
 
 def table(folder: Path = FOLDER) -> pd.DataFrame:
     """One row a statement: whether it holds in the published panels, and with the base settings; the choices with which
-    it is the other way round; and of how many choices, tried with one seed, how many lie on the other side."""
+    it is decided otherwise; and of how many choices, tried with one seed, how many lie on the other side."""
     rows = {}
     for statement, own in findings(folder).items():
         first, printed = base(own), on_the_published(statement)
@@ -204,7 +204,7 @@ def table(folder: Path = FOLDER) -> pd.DataFrame:
             PUBLISHED: f"{HOLDS if statement.off(printed) > 0 else FAILS} ({printed:.2f})",
             "base settings": _told(first) if first else "not measured",
             "base settings, boxes of 1 to 99 %": next((_told(f) for f in own if f.choices == BASE + OWN_BOXES), ""),
-            "the opposite with": "; ".join(f"{f.choices} ({_told(f)})" for f in hangs_on(own)) or "none",
+            "decided otherwise with": "; ".join(f"{f.choices} ({_told(f)})" for f in otherwise(own)) or "none",
             "of one seed, on the other side": f"{len(other)} of {len(single)}",
         }
     return pd.DataFrame(rows).T
