@@ -338,7 +338,8 @@ def test_the_box_is_a_choice_that_a_statement_can_hang_on(tmp_path: Path) -> Non
         write_sealed(reading.path_of(vae, seed, tmp_path), record)
     found = next(own for s, own in statements.findings(tmp_path).items() if s.claim == "4.2-4")
     assert statements.base(found).verdict == "holds"
-    assert {f.choices for f in statements.otherwise(found)} == {f"{n} epochs, boxes of 1 to 99 %" for n in (10, 30, 100)}
+    own = {f"{n} epochs{statements.OWN_BOXES}" for n in (10, 30, 100)}
+    assert {f.choices for f in statements.otherwise(found)} == own
 
 
 def test_models_that_are_kept_are_measured_as_those_that_were_just_trained() -> None:

@@ -344,11 +344,18 @@ def test_training_again_gives_the_committed_weights(held: dict) -> None:
         again = load(publish.trial())
     finally:
         torch.set_num_threads(threads)
-    difference = publish.difference(again, load(published.read(held["trial"])))
+    committed = load(published.read(held["trial"]))
     if held["machine"] == published.machine():
+        difference = publish.difference(again, committed)
         assert difference is None, difference
-    else:
-        assert difference is None or float(difference.split()[4]) < 0.05, difference
+        return
+    shown = []
+    for weights in (again, committed):  # not the weights: a bias before a batch norm has no gradient but rounding
+        model = publish.TRIAL.build()
+        model.load_state_dict(weights)
+        with torch.no_grad():
+            shown.append(model.eval().generator(model.encode(data.load("test", sample=True)[0])))
+    assert (shown[0] - shown[1]).abs().max() < 0.1
 
 
 @committed

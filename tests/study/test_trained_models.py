@@ -110,7 +110,7 @@ def test_the_whole_of_mnist_offers_the_smoke_profile_and_is_seen_to_first(
 ) -> None:
     monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path / "build"))
     monkeypatch.setenv("PULLBACK_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(data, "SOURCES", {})
+    monkeypatch.setitem(data.DATA_SETS, "mnist", data.DATA_SETS["mnist"]._replace(sources={}))
     lines: list[str] = []
     with pytest.raises(DataError, match="MNIST cannot be had"):
         train_or_load([VAE], SETTINGS, sample=False, device="cpu", progress=lines.append)

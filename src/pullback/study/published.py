@@ -60,7 +60,18 @@ def wanted() -> bool:
 def machine() -> dict[str, str]:
     """What decides how a sum is rounded: trainings on the same kind of machine give the same bits."""
     version = torch.__version__.split("+")[0]
-    return {"processor": platform.machine(), "kernels": torch.backends.cpu.get_cpu_capability(), "torch": version}
+    return {"processor": platform.machine(), "vendor": _vendor(), "kernels": torch.backends.cpu.get_cpu_capability(),
+            "torch": version}  # fmt: skip
+
+
+def _vendor() -> str:
+    """Of the processor: with the same vector instructions, torch's libraries sum otherwise on another vendor's."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith(("vendor_id", "CPU implementer"))]
+    return named[0] if named else platform.processor()
 
 
 def manifest() -> dict[str, Any]:

@@ -50,7 +50,7 @@ RECIPES = {
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
     "fitting": Recipe(
         kept.RECIPE, ("study/away/kept.py", "study/away/processes.py", "study/away/variance.py",
-                      "geometry/stochastic.py"), "9ddf248700cce659",
+                      "geometry/stochastic.py"), "1f54b1a6cae28cf8",
     ),
     "held out": Recipe(
         HELD_OUT, ("study/away/held_out.py", "study/models/flat.py", "geometry/metric.py"), "bf4ca50d131f3aea"
@@ -58,7 +58,7 @@ RECIPES = {
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/away/processes.py",
                 "study/rings/digits.py", "study/rings/decoders.py", "study/rings/metrics.py",
-                "study/rings/judgement.py", "study/rings/run.py"), "053db3793dcb0bce",
+                "study/rings/judgement.py", "study/rings/run.py"), "e22138d489ed66c3",
     ),
     "beyond": Recipe(
         BEYOND, ("geometry/*.py", "geodesics/*.py", "study/beyond/codes.py", "study/beyond/pairs.py",

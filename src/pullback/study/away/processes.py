@@ -8,17 +8,21 @@ likelihood of N of them is the sum of N with one kernel matrix.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
-from gpytorch import settings
-from gpytorch.constraints import GreaterThan
-from gpytorch.kernels import InducingPointKernel, RBFKernel, ScaleKernel
-from gpytorch.likelihoods import GaussianLikelihood
 from torch import Tensor, nn
 
 from ...geometry import Box, GaussianProcessMetric, rbf_centres
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # of torch.jit, which gpytorch uses and a reader cannot change
+    from gpytorch import settings
+    from gpytorch.constraints import GreaterThan
+    from gpytorch.kernels import InducingPointKernel, RBFKernel, ScaleKernel
+    from gpytorch.likelihoods import GaussianLikelihood
 
 STEPS = 200  # of Adam, for the hyperparameters
 RATE = 0.05

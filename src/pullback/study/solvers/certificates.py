@@ -98,7 +98,7 @@ def polish(
     claimed = table[table["failed"] & table["converged"]]
     jobs = {}
     for (model, method), own in claimed.groupby(["model", "method"], sort=False):
-        p, rows = problems[str(model)], own["pair"].to_numpy()
+        p, rows = problems[str(model)], own["pair"].tolist()
         settings = {"curves": compared[str(model)].found[str(method)].points[rows]}
         jobs[model, method, tuple(rows)] = Job(str(model), p, (p.start[rows], p.end[rows]), POLISHED, settings)
     run(jobs.values(), progress)
