@@ -20,13 +20,14 @@ REPORT_FIGURES = [f"figure_{i}" for i in range(1, 6)]
 SAVES = re.compile(
     r"""(?:study\.save\(\w+, |report_figure\()"(\w+)\""""
 )  # the calls in the notebooks that save a figure
+BESIDE = re.compile(r"""\bbeside\("(\w+)\"""")  # and those in notebook 4 that save a figure beside the published one
 NAMES = sorted(
     {
         name
         for path in (PROJECT / "notebooks").glob("*.ipynb")
         for cell in nbformat.read(path, 4).cells
         if cell.cell_type == "code"
-        for name in SAVES.findall(cell.source)
+        for name in (*SAVES.findall(cell.source), *(f"{figure}_beside" for figure in BESIDE.findall(cell.source)))
     }
 )
 QUANTILES = ["q0", "q5", "q25", "q50", "q75", "q95", "q100"]

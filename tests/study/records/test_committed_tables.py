@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pullback.study.claims import verdicts
+from pullback.study.claims import rings, verdicts
 from pullback.study.claims.tables import markdown
 from pullback.study.labels import readable
+from pullback.study.panels import rows
 from pullback.study.paths import PROJECT, RESULTS
 from pullback.study.profiles import get_profile
 from pullback.study.records import one_seed, reading, tables
@@ -30,6 +31,9 @@ def seed_0(records: list[Record]) -> pd.DataFrame:
 
 
 SHOWN: dict[str, Callable[[list[Record]], Any]] = {  # by the last line of the cell
+    "Markdown(rows.markdown())": lambda records: rows.markdown(),
+    'pd.DataFrame(rings.evaluate()).set_index("id").drop(columns="criterion")': lambda records: pd.DataFrame(
+        rings.evaluate()).set_index("id").drop(columns="criterion"),
     "Markdown(markdown(results))": lambda records: markdown(verdicts.evaluate(records)),
     "readable(numbers.reset_index())": sizes,
     "tables.median_quality(records)": tables.median_quality,
@@ -66,7 +70,8 @@ def test_a_table_is_what_the_records_say(line: str, records: list[Record], outpu
     if isinstance(wanted, str):
         assert shown["text/markdown"] == wanted
         return
-    with pd.option_context("display.width", 80, "display.max_columns", 20):  # as in a notebook's kernel
+    kernel = ("display.width", 80, "display.max_columns", 20, "display.max_colwidth", None)  # as in a notebook's
+    with pd.option_context(*kernel):
         assert shown["text/plain"] == repr(wanted)
         if isinstance(wanted, pd.DataFrame):
             assert shown["text/html"] == wanted._repr_html_()
