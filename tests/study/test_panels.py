@@ -257,6 +257,18 @@ def test_of_two_with_like_quantiles_the_one_that_looks_alike_is_best(tmp_path: P
     assert [v for v in reading.second_stage(tmp_path) if v.figure == "figure_5"][:2] == [smooth, rough.until(10)]
 
 
+def test_a_map_without_roughness_is_unlike_all(tmp_path: Path) -> None:
+    plant(tmp_path, variant("figure_5"), {10: 0.0, 30: 0.0, 100: 0.0})
+    for seed in range(5):
+        record = reading.read(variant("figure_5"), seed, tmp_path)
+        for numbers in record["epochs"]["10"].values():
+            numbers["log_det"]["roughness"] = None
+        write_sealed(reading.path_of(variant("figure_5"), seed, tmp_path), record)
+    of = {m.epochs: m.look for m in reading.measured(tmp_path)}
+    assert math.isinf(of[10]) and math.isfinite(of[30])
+    assert rows.best_fits(tmp_path)["figure_5"].epochs == 30
+
+
 def test_the_second_stage_takes_the_nearest_the_base_and_what_statements_compare(tmp_path: Path) -> None:
     plant(tmp_path, variant("figure_4"), {10: 3.0, 30: 3.0, 100: 3.0}, seeds=1)
     for i, batch in enumerate((64, 100, 250)):

@@ -79,10 +79,12 @@ class Measured(NamedTuple):
 
     @property
     def look(self) -> float:
-        """How unlike the published maps look: mean over both of the logarithm of the ratio of roughness, either way."""
+        """How unlike the published maps look: mean over both of the logarithm of the ratio of roughness, either way;
+        infinite for a map without roughness, of a model that has collapsed."""
         ratios = [self.roughness(quantity) / published.roughness(published.panel(self.variant.figure, quantity))
                   for quantity in published.QUANTITIES]  # fmt: skip
-        return float(np.mean([abs(math.log(ratio)) for ratio in ratios]))
+        unlike = float(np.mean([abs(math.log(ratio)) for ratio in ratios]))
+        return math.inf if math.isnan(unlike) else unlike
 
     def of_seed(self, seed: int) -> Measured:
         """The same with one seed alone."""
