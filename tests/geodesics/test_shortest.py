@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pullback.geodesics import Curves, ShortestPaths, geodesic, shortest_path
 from pullback.geodesics.curves import measure
+from pullback.geodesics.grid import Grid
 from pullback.geodesics.newton import refine
 from pullback.geometry.latent import LatentSpace, as_manifold
 from pullback.geometry.surfaces import EuclideanSpace, HyperbolicHalfPlane, Sphere
@@ -72,6 +73,30 @@ def test_half_plane_which_has_no_embedding() -> None:
     assert found.converged.all()
     torch.testing.assert_close(found.length, plane.distance(start, end), rtol=1e-6, atol=0)
     assert found.error.max() < 1e-6
+
+
+def test_distances_along_a_grid_are_those_of_the_half_plane_but_for_the_bias_of_its_directions() -> None:
+    """Between all of twelve points, two of which are one and two in one cell."""
+    box = ((-1.0, 1.0), (1.0, 3.0))
+    points = uniform(box, 12)[0]
+    points[1], points[3] = points[0], points[2] + 1e-3
+    x, y = points.unbind(1)
+    apart = torch.acosh(1 + (torch.cdist(points, points).square() / (2 * y * y[:, None])))
+    low, high = torch.tensor(box, dtype=torch.float64).T
+    found = Grid(HyperbolicHalfPlane(), low, high, 64, 8).distances(points)
+    assert found.equal(found.T) and found.diagonal().equal(torch.zeros(12, dtype=torch.float64)) and found[0, 1] == 0
+    torch.testing.assert_close(found, apart, rtol=3e-3, atol=1e-9)
+
+
+def test_distances_across_a_gap_in_the_metric_are_infinite() -> None:
+    class Cut(EuclideanSpace):
+        def root(self, z: Tensor) -> Tensor:
+            return torch.where((z[:, :1].abs() < 0.2)[..., None], torch.nan, torch.eye(2, dtype=z.dtype))
+
+    low, high = torch.tensor(SQUARE, dtype=torch.float64).T
+    points = torch.tensor([[-0.9, 0.0], [-0.5, 0.3], [0.9, 0.0]], dtype=torch.float64)
+    found = Grid(Cut(), low, high, 32, 4).distances(points)
+    assert found[0, 2] == found[1, 2] == torch.inf and found[0, 1] == pytest.approx(0.5, rel=0.02)
 
 
 def test_shortest_of_two_competing_geodesics() -> None:

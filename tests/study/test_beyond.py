@@ -21,7 +21,7 @@ from pullback.study.beyond.codes import conditioning, corrected, gradient, rough
 from pullback.study.beyond.items import DATA, DIMENSIONS, FAMILIES, FOLDER, ITEMS, Item, Size
 from pullback.study.beyond.judgement import CANNOT_TELL, ROWS, evaluate, overall
 from pullback.study.beyond.pairs import Sparsity, along, measure_pairs
-from pullback.study.claims.rings import NOT_MEASURED
+from pullback.study.claims.remedies import NOT_MEASURED
 from pullback.study.errors import DivergenceError
 from pullback.study.paths import PROJECT
 from pullback.study.provenance import write_sealed

@@ -10,6 +10,7 @@ through a node far from the paths taken before.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -67,6 +68,19 @@ class Grid:
         curves[:, 0], curves[:, -1] = start[pair], end[pair]
         return Paths(pair, curves, torch.from_numpy(length).to(self.low))
 
+    def distances(self, points: Tensor) -> Tensor:
+        """Lengths (n, n) of the shortest paths along the grid between all of points (n, 2): too long by the bias of its
+        directions, and infinite where no path leads."""
+        z = ((points - self.low) / self.step).cpu().numpy()
+        size, joined = len(self.graph[2]), [_join(self.table, u, self.reach) for u in z]
+        found = dijkstra(_with_ends(self.graph, joined), indices=size + np.arange(len(z)))[:, :size]
+        lengths = np.stack([(found[:, nodes] + edges).min(1, initial=np.inf) for nodes, edges in joined], 1)
+        for i, u in enumerate(z):
+            near = np.flatnonzero(np.abs(z - u).max(1) <= self.reach * FINER)
+            direct = _line(self.table, u, z[near], self.reach * FINER)
+            lengths[i, near] = np.fmin(lengths[i, near], direct)
+        return torch.from_numpy(np.minimum(lengths, lengths.T)).to(self.low)
+
     def straight(self, start: Tensor, end: Tensor) -> Tensor:
         """Lengths (B,) of the straight lines, from the table; NaN where the metric on the way is not finite."""
         a, b = (((z - self.low) / self.step).cpu().numpy() for z in (start, end))
@@ -103,16 +117,10 @@ def _paths(
 ) -> tuple[NDArray[np.int64], Array, Array]:
     """`Grid.paths` between a and b (B, 2), in steps of the table."""
     n = len(table) // FINER + 1
-    weights, neighbours, counts = edges
     ends = np.concatenate((a, b))
-    joined = [_join(table, u, reach) for u in ends]
-    counts = np.concatenate((counts, [len(nodes) for nodes, _ in joined]))
-    pointers = np.concatenate(([0], counts.cumsum())).astype(np.int32)
-    neighbours = np.concatenate((neighbours, *(nodes for nodes, _ in joined)), dtype=np.int32)
-    weights = np.concatenate((weights, *(w for _, w in joined)))
-    graph = csr_array((weights, neighbours, pointers), shape=(n * n + len(ends),) * 2)
+    graph = _with_ends(edges, [_join(table, u, reach) for u in ends])
     where = np.concatenate((FINER * np.stack(np.divmod(np.arange(n * n), n), 1), ends))
-    longest = weights.max(initial=0)
+    longest = graph.data.max(initial=0)
     t, pairs, knots, lengths = np.linspace(0, 1, segments + 1), [], [], []
 
     def found(pair: int, path: Array, length: float) -> None:
@@ -179,6 +187,19 @@ def _graph(table: Array, reach: int) -> tuple[Array, Nodes, NDArray[np.int64]]:
     nodes = np.arange(n * n, dtype=np.int32).reshape(n, n, 1)
     jumps = np.array([dx * n + dy for dx, dy in offsets], dtype=np.int32)
     return lengths[inside], (nodes + jumps)[inside], inside.sum(2).ravel()
+
+
+def _with_ends(
+    edges: tuple[Array, Nodes, NDArray[np.int64]], joined: Sequence[tuple[NDArray[np.int64], Array]]
+) -> csr_array:
+    """The graph with further nodes behind its own, each with edges to the nodes that `_join` gave it. No edge leads to
+    a further node, so no path leads through one."""
+    weights, neighbours, counts = edges
+    counts = np.concatenate((counts, [len(nodes) for nodes, _ in joined]))
+    pointers = np.concatenate(([0], counts.cumsum())).astype(np.int32)
+    neighbours = np.concatenate((neighbours, *(nodes for nodes, _ in joined)), dtype=np.int32)
+    weights = np.concatenate((weights, *(w for _, w in joined)))
+    return csr_array((weights, neighbours, pointers), shape=(len(counts),) * 2)
 
 
 def _edges(table: Array, dx: int, dy: int) -> Array:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import latent_points, training
-from .away import HELD_OUT, kept
+from .away import HELD_OUT, MNIST, kept
 from .beyond import RECIPE as BEYOND
 from .records import measurement
 from .rings import RECIPE as RINGS
@@ -42,10 +42,10 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "6c38ed87dd6739a8",
+        "3a9b822b093d22f4",
     ),
     "solving": Recipe(
-        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "d8b8bf1155b21ce0"
+        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "5157456587e7f23a"
     ),
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
     "fitting": Recipe(
@@ -53,16 +53,22 @@ RECIPES = {
                       "geometry/stochastic.py"), "1f54b1a6cae28cf8",
     ),
     "held out": Recipe(
-        HELD_OUT, ("study/away/held_out.py", "study/models/flat.py", "geometry/metric.py"), "bf4ca50d131f3aea"
+        HELD_OUT, ("study/away/held_out.py", "study/models/flat.py", "geometry/metric.py"), "f252a6b7283039cb"
+    ),
+    "away": Recipe(
+        MNIST, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/records/interpolation.py",
+                "study/away/between.py", "study/away/draws.py", "study/away/judging.py", "study/away/knobs.py",
+                "study/away/processes.py", "study/away/run.py", "study/away/systems.py", "study/away/uses.py",
+                "study/away/variance.py"), "ce057e1a5e925436",
     ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/away/processes.py",
                 "study/rings/digits.py", "study/rings/decoders.py", "study/rings/metrics.py",
-                "study/rings/judgement.py", "study/rings/run.py"), "e22138d489ed66c3",
+                "study/rings/judgement.py", "study/rings/run.py"), "a9e5ea6975f4d4fd",
     ),
     "beyond": Recipe(
         BEYOND, ("geometry/*.py", "geodesics/*.py", "study/beyond/codes.py", "study/beyond/pairs.py",
-                 "study/beyond/items.py", "study/beyond/run.py"), "c5f394054244ba53",
+                 "study/beyond/items.py", "study/beyond/run.py"), "ec15b1d5e8b1d8df",
     ),
 }  # fmt: skip
 

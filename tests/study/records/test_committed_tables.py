@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pullback.study.claims import rings, verdicts
+from pullback.study.claims import remedies, verdicts
 from pullback.study.claims.tables import markdown
 from pullback.study.labels import readable
 from pullback.study.panels import rows
@@ -32,8 +32,8 @@ def seed_0(records: list[Record]) -> pd.DataFrame:
 
 SHOWN: dict[str, Callable[[list[Record]], Any]] = {  # by the last line of the cell
     "Markdown(rows.markdown())": lambda records: rows.markdown(),
-    'pd.DataFrame(rings.evaluate()).set_index("id").drop(columns="criterion")': lambda records: pd.DataFrame(
-        rings.evaluate()).set_index("id").drop(columns="criterion"),
+    'pd.DataFrame(remedies.evaluate()).set_index("id").drop(columns="criterion")': lambda records: pd.DataFrame(
+        remedies.evaluate()).set_index("id").drop(columns="criterion"),
     "Markdown(markdown(results))": lambda records: markdown(verdicts.evaluate(records)),
     "readable(numbers.reset_index())": sizes,
     "tables.median_quality(records)": tables.median_quality,

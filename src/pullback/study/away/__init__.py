@@ -6,7 +6,11 @@ processes.py: Gaussian-process decoders: from codes that are given, or with code
 kept.py: what was fitted, on disk.
 between.py: shortest paths between test digits, and their share where data are sparse.
 wide.py: maps that reach far beyond the data.
-held_out.py: what each model loses on test images and how flat it is; `python -m pullback.study.away` for five seeds.
+held_out.py: what each model loses on test images and how flat it is.
+knobs.py: the systems with other settings, one turned at a time.
+draws.py: chains of least energy of independent draws. uses.py: clusters, and learning from few labels.
+judging.py: the measures of docs/away.md of one system. run.py: one record a seed; `python -m pullback.study.away`.
 """
 
+MNIST = 1  # the version of what turns the models of a seed into a record of run.py: see recipes.py
 HELD_OUT = 1  # the version of what turns a trained model into a record of held_out.py: see recipes.py

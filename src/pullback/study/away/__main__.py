@@ -1,8 +1,8 @@
-"""`python -m pullback.study.away`: see held_out.py."""
+"""`python -m pullback.study.away`: see run.py."""
 
 import sys
 
-from .held_out import main
+from .run import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,13 +1,11 @@
-"""What the models lose on images that they have not seen, and how flat they are: `python -m pullback.study.away`.
+"""What the models lose on images that they have not seen, and how flat they are.
 
-The plain VAE, the Gaussian VAE, the ensemble, the isometric VAE, and the flat VAE with each weight, five seeds each.
-Each model and seed leaves one sealed record in results/away and its checkpoint in the build folder, so that an
-interrupted run continues.
+The plain VAE, the Gaussian VAE, the ensemble, the isometric VAE, and the flat VAE with each weight. Each model and seed
+leaves one sealed record in results/away and its checkpoint in the build folder, so that an interrupted run continues.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -20,17 +18,15 @@ from torch import Tensor
 
 from ...geometry import jacobian, log_cond, log_det, singular_values
 from .. import checkpoints, data
-from ..errors import status
 from ..models import ModelSpec, get_spec
 from ..models.catalogue import ENSEMBLE, FLAT, FLAT_WEIGHTS, GAUSSIAN, ISOMETRIC
 from ..models.flat import flatness, isometry, mixed_up
-from ..profiles import PROFILES, Profile, get_profile
+from ..profiles import Profile
 from ..provenance import read_sealed, versions, write_sealed
 from ..trained_models import train_or_load
 from ..training import TrainingSettings
 from . import HELD_OUT
 
-SEEDS = 5
 DRAWS = 20  # of the Gaussian VAE's closer bound
 SPECS = (get_spec("vae-128-32-tanh"), GAUSSIAN, ENSEMBLE, ISOMETRIC,
          *(replace(FLAT, weight=weight) for weight in FLAT_WEIGHTS))  # fmt: skip
@@ -78,7 +74,7 @@ def settings(profile: Profile) -> TrainingSettings:
 
 
 def run(profile: Profile, specs: Sequence[ModelSpec] = SPECS, progress: Callable[[str], None] = print) -> None:
-    """See to it that every model of the profile's seed has its record."""
+    """See to it that each of the models has its record, with the profile's seed."""
     missing = [spec for spec in specs if read_sealed(record_path(profile, spec), key(profile, spec)) is None]
     progress(f"seed {profile.seed}: {len(specs) - len(missing)} of {len(specs)} records are there")
     if not missing:
@@ -90,15 +86,3 @@ def run(profile: Profile, specs: Sequence[ModelSpec] = SPECS, progress: Callable
                   "recipe": HELD_OUT, "versions": versions(),
                   "numbers": measure(trained[spec.name].model, images, profile.seed)}  # fmt: skip
         write_sealed(record_path(profile, spec), record)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m pullback.study.away", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--profile", choices=PROFILES, default="paper")
-    chosen = parser.parse_args(arguments)
-
-    def work() -> None:
-        for seed in range(SEEDS):
-            run(get_profile(chosen.profile, seed), progress=lambda line: print(line, flush=True))
-
-    return status(work)

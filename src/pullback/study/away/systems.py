@@ -33,11 +33,12 @@ from .variance import fit_deviation
 
 PLAIN = get_spec("vae-128-32-tanh")
 ZETA = 1.0  # least precision, in inverse squares of pixel units: far out a pixel's deviation is 1, twice what it can be
-BELLS = 64  # of the radial variance
+BELLS, WIDTH = 64, 1.25  # of the radial variance: their number, and their width in parts of their clusters'
 INDUCING = 100  # points of the process on codes
 FLOOR = 0.1  # of the density metric, in units of the density's mean over the codes
 DENSITY_CODES = 2000
 GPLVM_IMAGES = 500
+REMEDIES = (PLAIN, GAUSSIAN, ENSEMBLE, FLAT, ISOMETRIC)  # the models that are trained for them
 
 
 class System(NamedTuple):
@@ -57,29 +58,35 @@ def systems(study: Study, progress: Callable[[str], None] = print) -> dict[str, 
 
     Raises what training raises, and CheckpointError for a file that is not whole.
     """
-    models = study.models((PLAIN, GAUSSIAN, ENSEMBLE, FLAT, ISOMETRIC), progress)
+    models = study.models(REMEDIES, progress)
     images = study.images("train")[0][:FIRST]
-    seen = {"data": data.data_hash(study.profile.sample), "images": len(images)}
+    seen = what_is_seen(study)
     vae, gaussian, ensemble, flat, isometric = (trained.model for trained in models.values())
     progress("variance, process and latent variable model: fitted where there is no file")
     found = of_one_vae(vae, images, seen)
-    found["Gaussian VAE"] = _encoded(
+    found["Gaussian VAE"] = encoded(
         gaussian, images, lambda box: ExpectedMetric(gaussian.generator, gaussian.deviation, box)
     )
-    found["Gaussian VAE, Fisher-Rao"] = _encoded(
+    found["Gaussian VAE, Fisher-Rao"] = encoded(
         gaussian, images, lambda box: GaussianFisherRao(gaussian.generator, gaussian.deviation, box)
     )
-    found["ensemble"] = _encoded(ensemble, images, lambda box: EnsembleMetric(list(ensemble.members), box))
-    found["flat"] = _encoded(flat, images, lambda box: LatentSpace(flat.generator, box))
-    found["isometric"] = _encoded(isometric, images, lambda box: LatentSpace(isometric.generator, box))
-    return found | {"GP-LVM": _latent_variables(images[:GPLVM_IMAGES], seen)}
+    found["ensemble"] = encoded(ensemble, images, lambda box: EnsembleMetric(list(ensemble.members), box))
+    found["flat"] = encoded(flat, images, lambda box: LatentSpace(flat.generator, box))
+    found["isometric"] = encoded(isometric, images, lambda box: LatentSpace(isometric.generator, box))
+    blocks = images.split(GPLVM_IMAGES)
+    return found | {"GP-LVM": _latent_variables(blocks[study.seed % len(blocks)], seen, study.seed % len(blocks))}
+
+
+def what_is_seen(study: Study) -> dict[str, Any]:
+    """What names the training images that systems are fitted to."""
+    return {"data": data.data_hash(study.profile.sample), "images": FIRST}
 
 
 def of_one_vae(vae: Any, images: Tensor, seen: dict[str, Any]) -> dict[str, System]:
     """The systems that need no other training than a VAE's; `seen` names the images (n, 784)."""
     codes = _codes(vae, images)
     process = _on_codes(codes, images, seen | {"weights": digest(vae.state_dict())})
-    last = _encoded(vae, images, process.metric)._replace(decode=process.decoder())
+    last = encoded(vae, images, process.metric)._replace(decode=process.decoder())
     return untrained(vae, images, seen, {"radial variance": ZETA}) | {"process": last}
 
 
@@ -88,16 +95,22 @@ def untrained(vae: Any, images: Tensor, seen: dict[str, Any], zetas: Mapping[str
     images (n, 784)."""
     decisive = seen | {"weights": digest(vae.state_dict())}
     codes = _codes(vae, images)
-    deviations = {name: _variance(vae.generator, codes, images, decisive, zeta) for name, zeta in zetas.items()}
-    density = KernelDensity(codes[:DENSITY_CODES], bandwidth(codes[:DENSITY_CODES]))
-    level = float(density(codes[:DENSITY_CODES]).mean())
+    deviations = {name: variance(vae.generator, codes, images, decisive, zeta) for name, zeta in zetas.items()}
     spaces: dict[str, Callable[[Box], Manifold]] = {
         "deterministic": lambda box: LatentSpace(vae.generator, box),
         "Fisher-Rao": lambda box: BernoulliFisherRao(vae.generator, box),
         **{name: partial(ExpectedMetric, vae.generator, deviation) for name, deviation in deviations.items()},
-        "density": lambda box: DensityMetric(density, 1 / level, FLOOR, box),
+        "density": lambda box: density(codes, box=box),
     }
-    return {name: _encoded(vae, images, space) for name, space in spaces.items()}
+    return {name: encoded(vae, images, space) for name, space in spaces.items()}
+
+
+def density(codes: Tensor, floor: float = FLOOR, factor: float = 1.0, box: Box | None = None) -> DensityMetric:
+    """The density metric of codes (m, k), of which the first DENSITY_CODES are taken, with `factor` times Scott's
+    bandwidth."""
+    some = codes[:DENSITY_CODES]
+    p = KernelDensity(some, factor * bandwidth(some))
+    return DensityMetric(p, 1 / float(p(some).mean()), floor, box)
 
 
 def bandwidth(codes: Tensor) -> float:
@@ -105,7 +118,8 @@ def bandwidth(codes: Tensor) -> float:
     return float(codes.std(0).mean()) * len(codes) ** (-1 / (codes.shape[1] + 4))
 
 
-def _encoded(model: Any, images: Tensor, space: Callable[[Box], Manifold]) -> System:
+def encoded(model: Any, images: Tensor, space: Callable[[Box], Manifold]) -> System:
+    """The system of a model with an encoder and codes of images (n, 784); `space` makes the metric over a box."""
     codes = _codes(model, images)
 
     @torch.no_grad()
@@ -125,18 +139,25 @@ def _codes(model: Any, images: Tensor) -> Tensor:
     return model.encode(images).double()
 
 
-def _variance(
-    decoder: nn.Module, codes: Tensor, images: Tensor, decisive: dict[str, Any], zeta: float
+def variance(
+    decoder: nn.Module,
+    codes: Tensor,
+    images: Tensor,
+    decisive: dict[str, Any],
+    zeta: float = ZETA,
+    bells: int = BELLS,
+    width: float = WIDTH,
 ) -> nn.Sequential:
-    """The radial deviation of a decoder's images, fitted to what they miss."""
+    """The radial deviation of a decoder's images, fitted to what they miss; `decisive` names weights and images."""
 
     def make() -> dict[str, Tensor]:
         with torch.no_grad():
             errors = (decoder(codes.float()) - images).square()
-        bells, _, last, _ = fit_deviation(codes, errors, zeta, BELLS)
-        return {"centres": bells.centres, "rates": bells.rates, "weights": last.weight.data}  # type: ignore[dict-item]
+        radial, _, last, _ = fit_deviation(codes, errors, zeta, bells, width)
+        return {"centres": radial.centres, "rates": radial.rates, "weights": last.weight.data}  # type: ignore[dict-item]
 
-    return rbf_deviation(**kept("variance", decisive | {"zeta": zeta, "bells": BELLS}, make), zeta=zeta)
+    decisive = decisive | {"zeta": zeta, "bells": bells, "width": width}
+    return rbf_deviation(**kept("variance", decisive, make), zeta=zeta)
 
 
 def _on_codes(codes: Tensor, images: Tensor, decisive: dict[str, Any]) -> Process:
@@ -147,8 +168,8 @@ def _on_codes(codes: Tensor, images: Tensor, decisive: dict[str, Any]) -> Proces
     return _process(found | {"codes": codes}, images)
 
 
-def _latent_variables(images: Tensor, seen: dict[str, Any]) -> System:
-    found = kept("gplvm", seen | {"images": len(images)}, lambda: _tensors(fit_gplvm(images)))
+def _latent_variables(images: Tensor, seen: dict[str, Any], block: int) -> System:
+    found = kept("gplvm", seen | {"fitted": len(images), "block": block}, lambda: _tensors(fit_gplvm(images)))
     process = _process(found, images)
     return System(process.metric(percentile_box(process.codes)), process.decoder(), process.codes, None)
 

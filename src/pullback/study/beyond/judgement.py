@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...benchmark import SOLVED
 from ..claims.criteria import LONGER, NONE, SMALL_SHARE, WEAK
-from ..claims.rings import NOT_MEASURED, together
+from ..claims.remedies import NOT_MEASURED, together
 from ..claims.statistics import interval
 from ..solvers.premise import partial
 from .items import DATA, DIMENSIONS, FAMILIES, FOLDER, ITEMS, Item

@@ -4,7 +4,7 @@ criteria.py: what a claim is made of: parts, each an effect with its threshold; 
 catalogue.py: the report's claims as data: statement, measure, parts. questions.py: those that it asks, and ours.
 fresh.py: what is measured of fresh seeds in place of what the explored ones have.
 effects.py: functions that compute one number from the records of one seed.
-rings.py: the claims R-1 to R-6 of the rotated digits, and their verdicts.
+remedies.py: the claims R-1 to R-9 of what keeps paths on the data, and their verdicts.
 statistics.py: intervals, bands, p-values, Holm's correction, and how many seeds would do.
 verdicts.py: from the effects of several seeds to verdicts, and why some are open; results/claims.json.
 tables.py: the verdicts as tables.

@@ -8,6 +8,7 @@ Lengths in latent space are in sides of the box that holds the data, so that the
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from scipy.spatial import KDTree
 from torch import Tensor
 
 from ...geodesics.curves import interpolate
-from ...geometry import Box, Embedded, log_det, singular_values
+from ...geometry import Box, log_det, singular_values
 from ..models import Classifier
 from .schema import Quality
 
@@ -26,6 +27,14 @@ SPARSE = 0.99  # the quantile of the codes' own sparsity above which a point is 
 FRAMES = 33  # images along a curve, end points included
 CHAIN = 257  # points of a curve between which it is taken for straight
 STRIDE = (CHAIN - 1) // (FRAMES - 1)
+
+
+class Shown(Protocol):
+    """What is asked of a space: images (n, N) of points (n, k), and roots (n, N, k) of the metric (see `Manifold`)."""
+
+    def images(self, z: Tensor) -> Tensor: ...
+
+    def root(self, z: Tensor) -> Tensor: ...
 
 
 class Sparsity:
@@ -66,7 +75,7 @@ def features(judge: Classifier, images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def quality(
-    space: Embedded, z: Tensor, judge: Classifier, sparsity: Sparsity, images: Tensor, known: Tensor | None = None
+    space: Shown, z: Tensor, judge: Classifier, sparsity: Sparsity, images: Tensor, known: Tensor | None = None
 ) -> Quality:
     """How well curves z (B, CHAIN, 2), in their own parameter, interpolate in `space`: one number a curve.
 
@@ -102,7 +111,7 @@ def quality(
     )
 
 
-def equal_steps(space: Embedded, z: Tensor, count: int) -> Tensor:
+def equal_steps(space: Shown, z: Tensor, count: int) -> Tensor:
     """`count` points on each of the curves z (B, n, 2), at equal distances along the image of the curve, as (B, count,
     2)."""
     images = space.images(z.flatten(0, 1)).unflatten(0, z.shape[:2])
@@ -114,7 +123,7 @@ def equal_steps(space: Embedded, z: Tensor, count: int) -> Tensor:
     return torch.from_numpy(np.stack(points))
 
 
-def sensitivity(space: Embedded, points: Tensor, size: float) -> Tensor:
+def sensitivity(space: Shown, points: Tensor, size: float) -> Tensor:
     """Relative lengthening (B,) of curves with knots points (B, n + 1, 2) that are moved aside, across their chords.
 
     They are moved by size * sin(pi t), to one side and to the other; the mean of both is returned. Lengths are those of

@@ -1,0 +1,231 @@
+"""What the records of MNIST say of every system, as tables; what has no record is "not measured"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..models.catalogue import ENSEMBLE, FLAT, GAUSSIAN, ISOMETRIC
+from ..profiles import get_profile
+from ..provenance import read_sealed
+from ..rings.tables import with_interval
+from . import held_out, run
+from .agreement import jackknife, rank_agreement, variation
+from .knobs import KNOBS
+from .systems import PLAIN
+
+ONE_DECODER = KNOBS["decoders"][1]
+DRAWS = "32"  # steps of the chains that claim R-7 looks at
+SYSTEMS = ("deterministic", "Fisher-Rao", "radial variance", "density", "process", "Gaussian VAE",
+           "Gaussian VAE, Fisher-Rao", "ensemble", "flat", "isometric", "GP-LVM")  # fmt: skip
+TRAINED = {"Gaussian VAE": GAUSSIAN, "Gaussian VAE, Fisher-Rao": GAUSSIAN, "ensemble": ENSEMBLE, "flat": FLAT,
+           "isometric": ISOMETRIC}  # with models of their own  # fmt: skip
+
+Record = dict[str, Any]
+Records = Sequence[Record]
+Array = NDArray[np.float64]
+
+
+def records(profile: str = "paper", seeds: int = run.SEEDS) -> list[Record | None]:
+    """The record of each seed, with what its models lose on test images; None where one is not there."""
+    return [_read(profile, seed) for seed in range(seeds)]
+
+
+def there(found: Sequence[Record | None]) -> list[Record]:
+    return [record for record in found if record is not None]
+
+
+def _read(name: str, seed: int) -> Record | None:
+    profile = get_profile(name, seed)
+    record, models = run.read(profile), {}
+    for spec in run.REMEDIES:
+        held = read_sealed(held_out.record_path(profile, spec), held_out.key(profile, spec))
+        if record is None or held is None:
+            return None
+        models[spec.name] = held["numbers"]
+    return {**record, "models": models}  # type: ignore[dict-item]
+
+
+# ------------------------------------------------------------------------------------------------ numbers of a seed
+
+
+def mean(record: Record, system: str, way: str, measure: str) -> float:
+    """The mean of a measure over agreed pairs, of the "path" or the "line"; NaN for none."""
+    own = record["systems"][system]
+    values = np.array(own[way][measure], dtype=float)[np.array(own["agreed"])]
+    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
+
+
+def gain(record: Record, system: str, measure: str) -> float:
+    """The mean of a measure of the paths, less that of the straight lines."""
+    return mean(record, system, "path", measure) - mean(record, system, "line", measure)
+
+
+def log_gain(record: Record, system: str, measure: str) -> float:
+    """The logarithm of the mean of a measure of the paths, over that of the straight lines."""
+    return math.log(mean(record, system, "path", measure) / mean(record, system, "line", measure))
+
+
+def error_over_plain(record: Record, system: str) -> float:
+    """The logarithm of the squared error of reconstructed test images, over the plain VAE's."""
+    own, plain = (record["models"][spec.name]["squared_error"] for spec in (TRAINED.get(system, PLAIN), PLAIN))
+    return math.log(own / plain)
+
+
+def clusters_gained(record: Record, system: str) -> float:
+    """The F-measure of clusters by the metric, less that by the latent distance."""
+    own = record["systems"][system]["F"]
+    return own["metric"] - own["latent"]
+
+
+def told_right_gained(record: Record, system: str) -> float:
+    """The share of test images told right with images on paths, less that with images on straight lines."""
+    own = record["systems"][system]["accuracy"]
+    return own["path"] - own["line"]
+
+
+# ------------------------------------------------------------------------------------------------ agreement
+
+
+def distances(found: Records, system: str, kind: str = "length") -> Array:
+    """Distances (S, B) of the pairs in S trainings: "length" under the metric, "latent", or that of the decoded
+    images, "image". NaN for a pair on which two grids do not agree."""
+    rows = []
+    for record in found:
+        own = record["systems"][system]
+        values = np.array(own[kind], dtype=float)
+        rows.append(np.where(own["agreed"], values, np.nan) if kind == "length" else values)
+    return np.array(rows)
+
+
+def drawn(found: Records, steps: str = DRAWS) -> Array:
+    """Distances (S, B) of an ensemble's pairs by independent draws."""
+    return np.array([record["draws"][steps]["length"] for record in found])
+
+
+def both(*kinds: Array) -> tuple[Array, ...]:
+    """Distances of several kinds (S, B), of the pairs that have all of them."""
+    whole = np.logical_and.reduce([np.isfinite(kind).all(0) for kind in kinds])
+    return tuple(kind[:, whole] for kind in kinds)
+
+
+def agreement(found: Records) -> pd.DataFrame:
+    """Rows: what is taken for the distance. Columns: pairs that all trainings have, the variation over trainings and
+    the rank agreement, with the jackknife's 95 % intervals."""
+    kinds = {
+        "latent distance": distances(found, "deterministic", "latent"),
+        "distance of decoded images": distances(found, "deterministic", "image"),
+        **{name: distances(found, name) for name in SYSTEMS if name != "GP-LVM"},
+        **{name: distances(found, name) for name in KNOBS["decoders"].values()},
+        **{f"independent draws, {steps} steps": drawn(found, steps) for steps in found[0]["draws"]},
+    }
+    rows = {}
+    for name, values in kinds.items():
+        (own,) = both(values)
+        rows[name] = {"pairs": str(own.shape[1]), "variation": _told(variation, own),
+                      "rank agreement": _told(rank_agreement, own)}  # fmt: skip
+    return pd.DataFrame(rows).T
+
+
+def _told(statistic: Callable[..., float], own: Array) -> str:
+    whole, low, high = jackknife(statistic, own)
+    return f"{whole:.2f} ({low:.2f} to {high:.2f})"
+
+
+# ------------------------------------------------------------------------------------------------ tables
+
+
+def on_the_data(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
+    """Rows: systems. Columns: pairs agreed; and of paths beside straight lines the share at sparse points, the distance
+    to the nearest test image, in pixels and in features, and the classifier's confidence. Means over seeds with 95 %
+    intervals."""
+    rows = {}
+    for name in systems:
+        agreed = 100 * np.mean([np.mean(record["systems"][name]["agreed"]) for record in found])
+        rows[name] = {"pairs agreed (%)": f"{agreed:.0f}"} | {
+            label: with_interval([100 * value(record, name) for record in found], 1) for label, value in COLUMNS.items()
+        }
+    return pd.DataFrame(rows).T
+
+
+def price(found: Records) -> pd.DataFrame:
+    """Rows: systems. Columns: time of the training over the VAE's, time of a shortest path over the deterministic
+    metric's, mean highest condition number on the path, pairs that the default solver solves, and squared error of
+    reconstructed test images over the VAE's. Means over seeds with 95 % intervals."""
+    rows = {}
+    for name in SYSTEMS:
+        spec = TRAINED.get(name, PLAIN)
+        own = {
+            "training, of the VAE's": [r["seconds"][spec.name] / r["seconds"][PLAIN.name] for r in found],
+            "shortest path, of the deterministic": [
+                r["systems"][name]["seconds"]["shortest"] / r["systems"]["deterministic"]["seconds"]["shortest"]
+                for r in found
+            ],
+            "condition number": [math.exp(_mean_of(r["systems"][name]["log_cond"])) for r in found],
+            "solved (%)": [100 * float(np.mean(r["systems"][name]["solver"]["solved"])) for r in found],
+            "squared error, of the VAE's": [math.exp(error_over_plain(r, name)) for r in found],
+        }
+        rows[name] = {label: with_interval(values, 1) for label, values in own.items()}
+        if name == "GP-LVM":  # it is fitted, not trained, and encodes no test image
+            rows[name] |= dict.fromkeys(("training, of the VAE's", "squared error, of the VAE's"), "")
+    return pd.DataFrame(rows).T
+
+
+def uses(found: Records) -> pd.DataFrame:
+    """Rows: systems. Columns: F-measure of clusters by the metric, and less that by latent distance; share of test
+    images told right with images on paths, in %, and less that with images on straight lines. Means over seeds with
+    95 % intervals. The last row has the images themselves: their distances, and their mixtures pixel by pixel."""
+    rows = {}
+    for name in SYSTEMS:
+        if "F" not in found[0]["systems"][name]:
+            continue
+        own = {
+            "F": [r["systems"][name]["F"]["metric"] for r in found],
+            "F, less latent distance": [clusters_gained(r, name) for r in found],
+        }
+        right = {
+            "told right (%)": [100 * r["systems"][name]["accuracy"]["path"] for r in found],
+            "less straight line": [100 * told_right_gained(r, name) for r in found],
+        }
+        rows[name] = {label: with_interval(values) for label, values in own.items()} | {
+            label: with_interval(values, 1) for label, values in right.items()
+        }
+    without = [record["without a metric"] for record in found]
+    rows["images themselves"] = {
+        "F": with_interval([own["F, pixels"] for own in without]), "F, less latent distance": "",
+        "told right (%)": with_interval([100 * own["accuracy, mixed pixels"] for own in without], 1),
+        "less straight line": "",
+    }  # fmt: skip
+    return pd.DataFrame(rows).T
+
+
+def knobs(found: Records) -> pd.DataFrame:
+    """One row a knob, its value and seed: the share of paths at sparse points, that of the straight lines, and the
+    distance of the paths' images to the nearest test image over that of the straight lines'."""
+    rows = [
+        {"knob": knob, "value": value, "seed": record["seed"], "sparse": mean(record, name, "path", "sparse"),
+         "sparse, straight line": mean(record, name, "line", "sparse"),
+         "nearest": math.exp(log_gain(record, name, "nearest"))}
+        for record in found
+        for knob, names in KNOBS.items()
+        for value, name in names.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+COLUMNS: dict[str, Callable[[Record, str], float]] = {
+    "sparse (%)": lambda r, name: mean(r, name, "path", "sparse"),
+    "less straight line (%)": lambda r, name: gain(r, name, "sparse"),
+    "nearest, of the line's (%)": lambda r, name: math.exp(log_gain(r, name, "nearest")),
+    "in features (%)": lambda r, name: math.exp(log_gain(r, name, "features")),
+    "confidence, less line's (%)": lambda r, name: gain(r, name, "confidence"),
+}
+
+
+def _mean_of(values: Sequence[float | None]) -> float:
+    return float(np.nanmean(np.array(values, dtype=float)))
