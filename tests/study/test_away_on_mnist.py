@@ -231,6 +231,9 @@ def test_tables_have_a_row_a_system_and_leave_out_pairs_that_are_not_agreed() ->
     assert "GP-LVM" not in tables.uses(found).index and "images themselves" in tables.uses(found).index
     agreed = tables.agreement(found)
     assert agreed.loc["ensemble", "pairs"] == "2" and agreed.loc["latent distance", "pairs"] == "3"
+    seeds = tables.by_seed(found)
+    assert len(seeds) == 5 * len(tables.SYSTEMS) and tables.by_seed([]).empty
+    assert seeds.loc[seeds["path"] == "density", "less straight line (%)"].mean() == pytest.approx(3, abs=0.1)
     turned_ = tables.knobs(found)
     assert len(turned_) == 5 * sum(map(len, KNOBS.values())) and turned_["nearest"].max() < 1
 

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from pullback.study import choices
 from pullback.study.checkpoints import key
 from pullback.study.errors import RecordError
-from pullback.study.models import get_spec
+from pullback.study.models import ModelSpec, get_spec
 from pullback.study.panels import grid, maps, measuring, published, reading, rows, run, statements
 from pullback.study.panels.score import prediction_interval, score
 from pullback.study.provenance import write_sealed
@@ -402,6 +403,29 @@ def test_maps_of_other_models_than_the_records_say_are_refused(tmp_path: Path) -
     np.savez(tmp_path / maps.NAME, **{"figure_4/of": "another"})
     with pytest.raises(RecordError, match="another model of figure_4 than fits best"):
         maps.read(tmp_path)
+
+
+def test_only_the_maps_of_best_fits_that_changed_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for figure in ("figure_1", "figure_3"):
+        plant(tmp_path, variant(figure), {10: 3.0, 30: 3.0, 100: 2.0})
+    made = []
+    trained = SimpleNamespace(model=get_spec("vae-128-32-tanh").build().eval())
+
+    def load(specs: list[ModelSpec], settings: TrainingSettings, **more: object) -> dict[str, object]:
+        made.append(specs[0].name)
+        return {specs[0].name: trained}
+
+    monkeypatch.setattr(maps, "train_or_load", load)
+    monkeypatch.setattr(maps.data, "load", lambda split: data())
+    maps.write(tmp_path)
+    whole = maps.read(tmp_path)
+    assert sorted(whole) == ["figure_1", "figure_3"] and len(made) == 2
+    plant(tmp_path, variant("figure_3"), {10: 2.0, 30: 3.0, 100: 3.0})  # now another number of epochs fits best
+    maps.write(tmp_path)
+    assert made[2:] == ["vae-128-32-sigmoid"] and maps.read(tmp_path)["figure_3"].takes != whole["figure_3"].takes
+    (tmp_path / maps.NAME).write_bytes(b"torn")
+    maps.write(tmp_path)
+    assert len(made) == 5 and sorted(maps.read(tmp_path)) == ["figure_1", "figure_3"]
 
 
 def test_every_choice_says_where_it_comes_from_and_the_page_is_made_from_them() -> None:

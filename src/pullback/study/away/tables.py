@@ -153,6 +153,19 @@ def on_the_data(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFram
     return pd.DataFrame(rows).T
 
 
+def by_seed(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
+    """One row a system and seed: the numbers of `on_the_data`, in the shape that `plots.seeds_by_path` takes."""
+    return pd.DataFrame(
+        [
+            {"on": "MNIST", "path": name, "seed": record["seed"]}
+            | {label: 100 * value(record, name) for label, value in COLUMNS.items()}
+            for record in found
+            for name in systems
+        ],
+        columns=["on", "path", "seed", *COLUMNS],
+    )
+
+
 def price(found: Records) -> pd.DataFrame:
     """Rows: systems. Columns: time of the training over the VAE's, time of a shortest path over the deterministic
     metric's, mean highest condition number on the path, pairs that the default solver solves, and squared error of

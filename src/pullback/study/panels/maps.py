@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -47,10 +48,14 @@ class BestFit(NamedTuple):
 
 
 def write(folder: Path = FOLDER, progress: Callable[[str], object] = print) -> None:
-    """Write the maps of the best fits. Their models are loaded, or trained where no checkpoint is."""
+    """Write the maps of the best fits. What the file has of them is kept. Other models are loaded, or trained where no
+    checkpoint is."""
     images = data.load("train")[0]
     arrays: dict[str, Any] = {}
     for figure, best in best_fits(folder).items():
+        if own := _there(folder / NAME, figure, best):
+            arrays |= own
+            continue
         settings = replace(best.variant.settings(SEED), epochs=best.epochs)
         (trained,) = train_or_load([best.variant.spec], settings, sample=False, progress=progress).values()
         model, family, shown = trained.model, best.variant.spec.family, scaled(images, settings.pixels)
@@ -64,6 +69,16 @@ def write(folder: Path = FOLDER, progress: Callable[[str], object] = print) -> N
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_atomically(folder / NAME, buffer.getvalue())
+
+
+def _there(path: Path, figure: str, best: Measured) -> dict[str, Any]:
+    """What a file has of a figure's best fit; nothing if it cannot be read or has another one."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            own = {name: file[name] for name in file if name.startswith(f"{figure}/")}
+    except (OSError, ValueError, EOFError, BadZipFile):
+        return {}
+    return own if str(own.get(f"{figure}/of")) == _identity(best) else {}
 
 
 def read(folder: Path = FOLDER) -> dict[str, BestFit]:
