@@ -405,7 +405,7 @@ def test_maps_of_other_models_than_the_records_say_are_refused(tmp_path: Path) -
         maps.read(tmp_path)
 
 
-def test_only_the_maps_of_best_fits_that_changed_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_maps_of_best_fits_that_changed_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for figure in ("figure_1", "figure_3"):
         plant(tmp_path, variant(figure), {10: 3.0, 30: 3.0, 100: 2.0})
     made = []
