@@ -196,7 +196,10 @@ def test_a_record_of_a_fresh_seed_is_whole(name: str, judge) -> None:
     explored = measure_model(trained, judge, profile, images, seed=7, everything=True)
     gan, fresh, pairs = name.startswith("gan"), found.fresh, found.pairs
     assert explored.fresh is None and explored.pairs.geodesic.features is None
-    assert found.neighbours == explored.neighbours and found.packing.median_norm == explored.packing.median_norm
+    assert vars(found.neighbours) == {  # some processors round a product by where its numbers lie in memory
+        name: pytest.approx(value, rel=1e-9) for name, value in vars(explored.neighbours).items()
+    }
+    assert found.packing.median_norm == explored.packing.median_norm
     assert (found.maps == explored.maps) != gan  # a GAN has another box
     assert len(fresh.late.roughness) == 3 and fresh.late.roughness[-1] == found.maps.roughness
     assert found.roughness == pytest.approx(np.mean(fresh.late.roughness))
