@@ -131,14 +131,14 @@ def load_sidecar(name: str, profile: Profile) -> dict[str, Any]:
 
 def quantiles(values: np.ndarray | torch.Tensor) -> dict[str, float]:
     """The 0, 5, 25, 50, 75, 95 and 100 % quantiles, linearly interpolated, of the finite values of an array
-    of any shape; keys q0 to q100. Raises ValueError if a value is NaN or none is finite."""
+    of any shape; keys q0 to q100. No value has no quantiles. Raises ValueError if a value is NaN or none is finite."""
     values = np.asarray(values, dtype=np.float64)
     if np.isnan(values).any():
         raise ValueError(f"quantiles: {np.isnan(values).sum()} of {values.size} values are NaN")
     finite = values[np.isfinite(values)]
-    if not finite.size:
+    if values.size and not finite.size:
         raise ValueError(f"quantiles: none of {values.size} values is finite")
-    return {f"q{q}": float(np.percentile(finite, q)) for q in QUANTILES}
+    return {f"q{q}": float(np.percentile(finite, q)) for q in QUANTILES if finite.size}
 
 
 def _plain(value: Any, where: str) -> Any:
