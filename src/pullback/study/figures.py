@@ -129,16 +129,16 @@ def load_sidecar(name: str, profile: Profile) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def quantiles(values: np.ndarray | torch.Tensor) -> dict[str, float]:
+def quantiles(values: np.ndarray | torch.Tensor) -> dict[str, float | None]:
     """The 0, 5, 25, 50, 75, 95 and 100 % quantiles, linearly interpolated, of the finite values of an array
-    of any shape; keys q0 to q100. No value has no quantiles. Raises ValueError if a value is NaN or none is finite."""
+    of any shape; keys q0 to q100. None each if there is no value. Raises ValueError if a value is NaN or none is finite."""
     values = np.asarray(values, dtype=np.float64)
     if np.isnan(values).any():
         raise ValueError(f"quantiles: {np.isnan(values).sum()} of {values.size} values are NaN")
     finite = values[np.isfinite(values)]
     if values.size and not finite.size:
         raise ValueError(f"quantiles: none of {values.size} values is finite")
-    return {f"q{q}": float(np.percentile(finite, q)) for q in QUANTILES if finite.size}
+    return {f"q{q}": float(np.percentile(finite, q)) if finite.size else None for q in QUANTILES}
 
 
 def _plain(value: Any, where: str) -> Any:
