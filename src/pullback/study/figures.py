@@ -129,9 +129,10 @@ def load_sidecar(name: str, profile: Profile) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def quantiles(values: np.ndarray | torch.Tensor) -> dict[str, float | None]:
+def quantiles(values: np.ndarray | torch.Tensor) -> dict[str, Any]:
     """The 0, 5, 25, 50, 75, 95 and 100 % quantiles, linearly interpolated, of the finite values of an array
-    of any shape; keys q0 to q100. None each if there is no value. Raises ValueError if a value is NaN or none is finite."""
+    of any shape; keys q0 to q100. Each is None if there is no value. Raises ValueError if a value is NaN or none is
+    finite."""
     values = np.asarray(values, dtype=np.float64)
     if np.isnan(values).any():
         raise ValueError(f"quantiles: {np.isnan(values).sum()} of {values.size} values are NaN")
