@@ -114,6 +114,6 @@ $(foreach pair,$(shell $(PYTHON) tools/notebook_dependencies.py $(NOTEBOOKS)),$(
 endif
 $(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
 $(STAMPS)/06_premise.done: $(STAMPS)/05_geodesics.done
-$(STAMPS)/07_away_from_data.done $(STAMPS)/08_summary.done: $(wildcard results/rings/*.json)
+$(STAMPS)/07_away_from_data.done $(STAMPS)/08_summary.done: $(wildcard results/rings/*.json results/away/*.json)
 $(STAMPS)/03_train_gan.done $(STAMPS)/04_jacobian_maps.done $(STAMPS)/08_summary.done: $(wildcard results/panels/*)
 $(STAMPS)/08_summary.done: $(STAMPS)/04_jacobian_maps.done $(STAMPS)/05_geodesics.done $(wildcard $(RECORDS)/*.json)
