@@ -132,7 +132,10 @@ def test_on_mnist_a_metric_leaves_the_data_where_its_paths_are_at_sparser_places
     assert on_mnist("R-4", fake_away.five(floors)) == "supported"
     assert on_mnist("R-4", fake_away.five({"density": fake_away.KEEPS})) == "depends"
     assert on_mnist("R-1", fake_away.five()) == "contradicted"
-    assert on_mnist("R-1", fake_away.five({KNOBS["least precision"][0.01]: fake_away.KEEPS})) == "supported"
+    one = fake_away.five({KNOBS["least precision"][0.01]: fake_away.KEEPS})
+    assert on_mnist("R-1", one) == "supported"
+    one[2]["systems"][KNOBS["least precision"][100.0]]["agreed"] = [False, False, True]
+    assert on_mnist("R-1", one) == "undecided"  # no pair is left on which all four are agreed
 
 
 def test_on_mnist_flattening_is_judged_by_images_and_errors() -> None:

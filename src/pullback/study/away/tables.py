@@ -54,10 +54,11 @@ def _read(name: str, seed: int) -> Record | None:
 # ------------------------------------------------------------------------------------------------ numbers of a seed
 
 
-def mean(record: Record, system: str, way: str, measure: str) -> float:
-    """The mean of a measure over agreed pairs, of the "path" or the "line"; NaN for none."""
+def mean(record: Record, system: str, way: str, measure: str, agreed: Sequence[bool] | None = None) -> float:
+    """The mean of a measure over pairs, of the "path" or the "line": those that are agreed, or those given; NaN for
+    none."""
     own = record["systems"][system]
-    values = np.array(own[way][measure], dtype=float)[np.array(own["agreed"])]
+    values = np.array(own[way][measure], dtype=float)[np.array(own["agreed"] if agreed is None else agreed)]
     return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
 
 

@@ -169,9 +169,13 @@ def _mnist_keeping(systems: Sequence[str]) -> Judge:
 
 
 def _mnist_zeta(records: Records) -> str:
-    names = KNOBS["least precision"].values()
-    shares = [[mnist.mean(record, name, "path", "sparse") for name in names] for record in records]
-    return _above([max(own) - min(own) for own in shares], NONE)
+    spreads = []
+    for record in records:
+        names = KNOBS["least precision"].values()
+        agreed = np.all([record["systems"][name]["agreed"] for name in names], axis=0)
+        shares = [mnist.mean(record, name, "path", "sparse", agreed) for name in names]
+        spreads.append(max(shares) - min(shares))
+    return _above(spreads, NONE)
 
 
 def _mnist_as_good(records: Records) -> str:
