@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..models.catalogue import ENSEMBLE, FLAT, GAUSSIAN, ISOMETRIC
+from ..claims.criteria import NONE
+from ..claims.statistics import bounds
+from ..models.catalogue import ENSEMBLE, FLAT, FLAT_WEIGHTS, GAUSSIAN, ISOMETRIC
 from ..profiles import get_profile
-from ..provenance import read_sealed
 from ..rings.tables import with_interval
 from . import held_out, run
 from .agreement import jackknife, rank_agreement, variation
@@ -44,10 +46,10 @@ def _read(name: str, seed: int) -> Record | None:
     profile = get_profile(name, seed)
     record, models = run.read(profile), {}
     for spec in run.REMEDIES:
-        held = read_sealed(held_out.record_path(profile, spec), held_out.key(profile, spec))
+        held = held_out.read(profile, spec)
         if record is None or held is None:
             return None
-        models[spec.name] = held["numbers"]
+        models[spec.name] = held
     return {**record, "models": models}  # type: ignore[dict-item]
 
 
@@ -65,6 +67,12 @@ def mean(record: Record, system: str, way: str, measure: str, agreed: Sequence[b
 def gain(record: Record, system: str, measure: str) -> float:
     """The mean of a measure of the paths, less that of the straight lines."""
     return mean(record, system, "path", measure) - mean(record, system, "line", measure)
+
+
+def on_data(found: Records, system: str) -> str:
+    """"keeps", "leaves" or "undecided": by the share of paths at sparse points, less that of straight lines."""
+    low, high = bounds([gain(record, system, "sparse") for record in found])
+    return "leaves" if low > NONE else "keeps" if high < NONE else "undecided"
 
 
 def log_gain(record: Record, system: str, measure: str) -> float:
@@ -141,29 +149,54 @@ def _told(statistic: Callable[..., float], own: Array) -> str:
 # ------------------------------------------------------------------------------------------------ tables
 
 
+Columns = dict[str, Callable[[Record, str], float]]
+PLACES: Columns = {  # all in %
+    "at sparse places": lambda r, name: mean(r, name, "path", "sparse"),
+    "less straight line": lambda r, name: gain(r, name, "sparse"),
+    "sparsest place": lambda r, name: mean(r, name, "path", "sparsest"),
+    "of straight line": lambda r, name: mean(r, name, "line", "sparsest"),
+}
+IMAGES: Columns = {  # all in %; distances are of the straight line's
+    "distance to test images": lambda r, name: math.exp(log_gain(r, name, "nearest")),
+    "in features": lambda r, name: math.exp(log_gain(r, name, "features")),
+    "confidence, less straight line": lambda r, name: gain(r, name, "confidence"),
+    "lowest confidence, less straight line": lambda r, name: gain(r, name, "lowest_confidence"),
+}
+
+
 def on_the_data(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
-    """Rows: systems. Columns: pairs agreed; and of paths beside straight lines the share at sparse points, the distance
-    to the nearest test image, in pixels and in features, and the classifier's confidence. Means over seeds with 95 %
-    intervals."""
+    """Rows: systems. Columns: pairs agreed; where the paths are, beside straight lines, as means over seeds with 95 %
+    intervals; and the verdict."""
     rows = {}
     for name in systems:
         agreed = 100 * np.mean([np.mean(record["systems"][name]["agreed"]) for record in found])
-        rows[name] = {"pairs agreed (%)": f"{agreed:.0f}"} | {
-            label: with_interval([100 * value(record, name) for record in found], 1) for label, value in COLUMNS.items()
-        }
+        rows[name] = {"pairs agreed (%)": f"{agreed:.0f}"} | _means(found, name, PLACES)
+        rows[name]["verdict"] = on_data(found, name)
     return pd.DataFrame(rows).T
 
 
+def of_images(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
+    """Rows: systems. Columns: what the paths' images are like, beside straight lines, as means over seeds with 95 %
+    intervals."""
+    return pd.DataFrame({name: _means(found, name, IMAGES) for name in systems}).T
+
+
+def _means(found: Records, name: str, columns: Columns) -> dict[str, str]:
+    return {label: with_interval([100 * value(r, name) for r in found], 1) for label, value in columns.items()}
+
+
 def by_seed(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
-    """One row a system and seed: the numbers of `on_the_data`, in the shape that `plots.seeds_by_path` takes."""
+    """One row a system and seed: the numbers of `on_the_data` and `of_images`, in the shape that `plots.seeds_by_path`
+    takes."""
+    columns = PLACES | IMAGES
     return pd.DataFrame(
         [
             {"on": "MNIST", "path": name, "seed": record["seed"]}
-            | {label: 100 * value(record, name) for label, value in COLUMNS.items()}
+            | {label: 100 * value(record, name) for label, value in columns.items()}
             for record in found
             for name in systems
         ],
-        columns=["on", "path", "seed", *COLUMNS],
+        columns=["on", "path", "seed", *columns],
     )
 
 
@@ -188,6 +221,29 @@ def price(found: Records) -> pd.DataFrame:
         if name == "GP-LVM":  # it is fitted, not trained, and encodes no test image
             rows[name] |= dict.fromkeys(("training, of the VAE's", "squared error, of the VAE's"), "")
     return pd.DataFrame(rows).T
+
+
+def flattened(profile: str = "paper", seeds: int = run.SEEDS) -> pd.DataFrame:
+    """Rows: the plain VAE, the flat VAE with each weight, and the isometric VAE. Columns: seeds that have a record,
+    squared error of reconstructed test images over the plain VAE's, and at mixed-up codes the flatness and the median
+    condition number. Means over seeds with 95 % intervals."""
+    flat = {f"flat, weight {weight:g}": replace(FLAT, weight=weight) for weight in FLAT_WEIGHTS}
+    rows = {}
+    for name, spec in {"no penalty": PLAIN, **flat, "isometric": ISOMETRIC}.items():
+        own = [held_out.read(get_profile(profile, seed), spec) for seed in range(seeds)]
+        plain = [held_out.read(get_profile(profile, seed), PLAIN) for seed in range(seeds)]
+        both = [(a, b) for a, b in zip(own, plain, strict=True) if a and b]
+        rows[name] = {"seeds": str(len(both))} | {
+            label: with_interval([value(a, b) for a, b in both]) for label, value in PRICE_OF_FLATNESS.items()
+        }
+    return pd.DataFrame(rows).T
+
+
+PRICE_OF_FLATNESS: dict[str, Callable[[Record, Record], float]] = {
+    "squared error, of the VAE's": lambda own, plain: own["squared_error"] / plain["squared_error"],
+    "flatness": lambda own, plain: own["flatness"],
+    "condition number": lambda own, plain: own["condition_number"],
+}
 
 
 def uses(found: Records) -> pd.DataFrame:
@@ -230,15 +286,6 @@ def knobs(found: Records) -> pd.DataFrame:
         for value, name in names.items()
     ]  # fmt: skip
     return pd.DataFrame(rows)
-
-
-COLUMNS: dict[str, Callable[[Record, str], float]] = {
-    "sparse (%)": lambda r, name: mean(r, name, "path", "sparse"),
-    "less straight line (%)": lambda r, name: gain(r, name, "sparse"),
-    "nearest, of the line's (%)": lambda r, name: math.exp(log_gain(r, name, "nearest")),
-    "in features (%)": lambda r, name: math.exp(log_gain(r, name, "features")),
-    "confidence, less line's (%)": lambda r, name: gain(r, name, "confidence"),
-}
 
 
 def _mean_of(values: Sequence[float | None]) -> float:
