@@ -233,7 +233,7 @@ def test_tables_have_a_row_a_system_and_leave_out_pairs_that_are_not_agreed() ->
     agreed = tables.agreement(found)
     assert agreed.loc["ensemble", "pairs"] == "2" and agreed.loc["latent distance", "pairs"] == "3"
     images = tables.of_images(found)
-    assert images["distance to test images"].iloc[0].startswith("71.") and images.shape == (len(tables.SYSTEMS), 4)
+    assert images["farther from test images"].iloc[0].startswith("-28.") and images.shape == (len(tables.SYSTEMS), 4)
     assert table.loc["density", "verdict"] == "leaves"  # 0.03 more than straight lines
     assert tables.on_data(fake_away.five({"density": 0.025}), "density") == "keeps"
     assert tables.on_data([fake_away.planted(s, {"density": 0.02 * s}) for s in range(5)], "density") == "undecided"

@@ -129,7 +129,7 @@ def knob_dots(axes: Sequence[Axes], table: pd.DataFrame, knobs: Sequence[str], c
         ax.plot(own["value"], own[column], "o", ms=3, color=CLASSES[0], alpha=0.7)
         ax.plot(means.index, means[column], "-", color=CLASSES[0], lw=1.2, label="shortest path")
         ax.plot(means.index, means[line], "--", color="black", lw=1, label="straight line")
-        ax.set(xscale="log", ylim=(0, 1.1 * own[[column, line]].max().max()))
+        ax.set(xscale="log", ylim=(0, 1.1 * table[[column, line]].max().max()))
         ax.set_xticks(list(means.index), [f"{value:g}" for value in means.index])
         ax.minorticks_off()
     if len(table):
