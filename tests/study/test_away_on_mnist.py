@@ -244,25 +244,22 @@ def test_tables_have_a_row_a_system_and_leave_out_pairs_that_are_not_agreed() ->
     assert len(turned_) == 5 * sum(map(len, KNOBS.values())) and turned_["nearest"].max() < 1
 
 
-def test_the_price_of_flatness_is_that_of_the_seeds_that_have_both_records(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_models_lose_is_of_the_seeds_that_have_both_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seed s of the flat VAE with weight w loses 2 + w + s / 10 times what the plain VAE loses; weight 1 has no record,
-    and of seed 4 the plain VAE has none."""
+    and the plain VAE none of seed 4."""
 
     def read(profile: Profile, spec: ModelSpec) -> dict[str, float] | None:
-        if spec == tables.PLAIN:
-            loss = 10.0
-            if profile.seed == 4:
-                return None
-        else:
-            loss = 10 * (2 + spec.weight + profile.seed / 10)
-        told = {"squared_error": loss, "flatness": 0.5, "condition_number": 2.0}
-        return None if spec.weight == 1 and spec != tables.PLAIN else told
+        own = spec.weight + profile.seed / 10 if spec.family == "flat" else -1
+        told = {"squared_error": 10 * (2 + own), "negative_elbo": 140.0, "flatness": 0.5, "condition_number": 2.0}
+        without = spec.weight == 1 if spec.family == "flat" else profile.seed == 4
+        return None if without else told | ({"negative_log_likelihood": 1.0} if spec.family == "gaussian" else {})
 
     monkeypatch.setattr(tables.held_out, "read", read)
-    found = tables.flattened()
-    error = found["squared error, of the VAE's"]
-    assert error["no penalty"] == "1.00 (1.00 to 1.00)" and error["flat, weight 0.1"].startswith("2.25")  # s: 0 to 3
-    assert error["flat, weight 1"] == NOT_MEASURED and set(found["seeds"]) == {"4", "0"}
+    found = tables.models()
+    error, likelihood = found["squared error, of the VAE's"], found["negative log-likelihood (nats)"]
+    assert error["VAE"] == "1.00 (1.00 to 1.00)" and error["flat VAE, weight 0.1"].startswith("2.25")  # s: 0 to 3
+    assert error["flat VAE, weight 1"] == NOT_MEASURED and set(found["seeds"]) == {"4", "0"}
+    assert likelihood["Gaussian VAE"].startswith("1.0") and likelihood["VAE"] == ""
 
 
 def test_records_that_are_not_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
