@@ -250,7 +250,7 @@ def test_what_models_lose_is_of_the_seeds_that_have_both_records(monkeypatch: py
 
     def read(profile: Profile, spec: ModelSpec) -> dict[str, float] | None:
         own = spec.weight + profile.seed / 10 if spec.family == "flat" else -1
-        told = {"squared_error": 10 * (2 + own), "negative_elbo": 140.0, "flatness": 0.5, "condition_number": 2.0}
+        told = {"squared_error": 10 * (2 + own), "negative_elbo": 140.0, "isometry": 0.5, "condition_number": 2.0}
         without = spec.weight == 1 if spec.family == "flat" else profile.seed == 4
         return None if without else told | ({"negative_log_likelihood": 1.0} if spec.family == "gaussian" else {})
 

@@ -248,7 +248,7 @@ MODELS = {
 }  # fmt: skip
 LOST = {  # the measures of `held_out` and the digits that are shown
     "negative ELBO (nats)": ("negative_elbo", 1), "negative log-likelihood (nats)": ("negative_log_likelihood", 1),
-    "squared error, of the VAE's": ("squared_error", 2), "flatness": ("flatness", 2),
+    "squared error, of the VAE's": ("squared_error", 2), "deviation from flat": ("isometry", 3),
     "condition number": ("condition_number", 2),
 }  # fmt: skip
 
