@@ -13,10 +13,11 @@ import pytest
 import torch
 from matplotlib.collections import LineCollection
 
+import fake_away
 from fake_rings import BETWEEN, KEEPS, planted
 from pullback.geometry import DensityMetric, EuclideanSpace, KernelDensity, LatentMap
 from pullback.study import plots
-from pullback.study.away import between, wide
+from pullback.study.away import advice, between, wide
 from pullback.study.models import ModelSpec
 from pullback.study.notebook import Study
 from pullback.study.provenance import write_sealed
@@ -152,15 +153,26 @@ def test_knobs_have_a_row_a_value_and_seed(folder: Path) -> None:
 
 
 def test_advice_follows_the_verdicts(folder: Path) -> None:
-    found = tables.to_act_on(ITEMS, folder)
-    assert [name for _, name in found.index] == tables.METRICS
-    by_metric = found.droplevel(0)["use it"]
-    assert by_metric["density, floor 0.1"] == "yes" and by_metric["deterministic"] == "no"
-    assert by_metric["process"] == "open"
-    assert found.droplevel(0).loc["process", "time"] == "2.0 (2.0 to 2.0)"
-    assert found.droplevel(0).loc["ensemble", "off the data, of the straight line"].startswith("2.86")  # 6.0 / 2.1
-    assert set(tables.to_act_on(ITEMS, folder / "none")["use it"]) == {tables.NOT_MEASURED}
-    assert tables.advice(["keeps", "leaves"]) == "no" and tables.advice(["keeps", "undecided"]) == "open"
+    keeping = dict.fromkeys(("density", "density, floor 0.3", "process", "GP-LVM"), 0.0)
+    found = advice.to_act_on(ITEMS, folder, fake_away.five(keeping)).droplevel(0)
+    assert list(found.index) == [*tables.METRICS, "GP-LVM"]
+    assert set(found["MNIST"]) == {"leaves", "keeps"}
+    assert found.loc["density, floor 0.1", ["1 digit", "MNIST", "use it"]].tolist() == ["keeps", "keeps", "yes"]
+    assert found.loc["density, floor 0.3", ["1 digit", "MNIST", "use it"]].tolist() == ["leaves", "keeps", "no"]
+    assert found.loc["deterministic", "use it"] == "no" and found.loc["process", "use it"] == "open"
+    assert found.loc["GP-LVM", ["1 digit", "MNIST", "time", "use it"]].tolist() == [
+        tables.NOT_MEASURED, "keeps", tables.NOT_MEASURED, "yes",
+    ]  # fmt: skip
+    assert found.loc["process", "time"] == "2.0 (2.0 to 2.0)"
+    assert found.loc["ensemble", "off the data, of the straight line"].startswith("2.86")  # 6.0 / 2.1
+    elsewhere = advice.to_act_on(ITEMS, folder, fake_away.five()).droplevel(0)
+    assert elsewhere.loc["density, floor 0.1", ["1 digit", "MNIST", "use it"]].tolist() == ["keeps", "leaves", "no"]
+
+
+def test_without_all_seeds_there_is_no_verdict_to_advise_by(folder: Path) -> None:
+    lacking = [*fake_away.five()[1:], None]
+    assert set(advice.to_act_on(ITEMS, folder / "none", lacking)["use it"]) == {tables.NOT_MEASURED}
+    assert advice.advice(["keeps", "leaves"]) == "no" and advice.advice(["keeps", "undecided"]) == "open"
 
 
 # ------------------------------------------------------------------------------------------------ MNIST

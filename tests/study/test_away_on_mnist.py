@@ -20,8 +20,9 @@ from pullback.study.away.knobs import KNOBS, turned
 from pullback.study.away.systems import System
 from pullback.study.models import Classifier, ModelSpec
 from pullback.study.models.catalogue import ENSEMBLE
-from pullback.study.profiles import get_profile
+from pullback.study.profiles import Profile, get_profile
 from pullback.study.provenance import write_sealed
+from pullback.study.rings.tables import NOT_MEASURED
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -225,17 +226,40 @@ def test_tables_have_a_row_a_system_and_leave_out_pairs_that_are_not_agreed() ->
     found = fake_away.five({"density": 0.05})
     table = tables.on_the_data(found)
     assert list(table.index) == list(tables.SYSTEMS) and (table["pairs agreed (%)"] == "67").all()
-    assert table.loc["density", "less straight line (%)"].startswith("3.0")
+    assert table.loc["density", "less straight line"].startswith("3.0")
     assert tables.price(found).loc["ensemble", "shortest path, of the deterministic"].startswith("3.0")
     assert tables.price(found).loc["GP-LVM", "squared error, of the VAE's"] == ""
     assert "GP-LVM" not in tables.uses(found).index and "images themselves" in tables.uses(found).index
     agreed = tables.agreement(found)
     assert agreed.loc["ensemble", "pairs"] == "2" and agreed.loc["latent distance", "pairs"] == "3"
+    images = tables.of_images(found)
+    assert images["farther from test images"].iloc[0].startswith("-28.") and images.shape == (len(tables.SYSTEMS), 4)
+    assert table.loc["density", "verdict"] == "leaves"  # 0.03 more than straight lines
+    assert tables.on_data(fake_away.five({"density": 0.025}), "density") == "keeps"
+    assert tables.on_data([fake_away.planted(s, {"density": 0.02 * s}) for s in range(5)], "density") == "undecided"
     seeds = tables.by_seed(found)
     assert len(seeds) == 5 * len(tables.SYSTEMS) and tables.by_seed([]).empty
-    assert seeds.loc[seeds["path"] == "density", "less straight line (%)"].mean() == pytest.approx(3, abs=0.1)
+    assert seeds.loc[seeds["path"] == "density", "less straight line"].mean() == pytest.approx(3, abs=0.1)
     turned_ = tables.knobs(found)
     assert len(turned_) == 5 * sum(map(len, KNOBS.values())) and turned_["nearest"].max() < 1
+
+
+def test_what_models_lose_is_of_the_seeds_that_have_both_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed s of the flat VAE with weight w loses 2 + w + s / 10 times what the plain VAE loses; weight 1 has no record,
+    and the plain VAE none of seed 4."""
+
+    def read(profile: Profile, spec: ModelSpec) -> dict[str, float] | None:
+        own = spec.weight + profile.seed / 10 if spec.family == "flat" else -1
+        told = {"squared_error": 10 * (2 + own), "negative_elbo": 140.0, "isometry": 0.5, "condition_number": 2.0}
+        without = spec.weight == 1 if spec.family == "flat" else profile.seed == 4
+        return None if without else told | ({"negative_log_likelihood": 1.0} if spec.family == "gaussian" else {})
+
+    monkeypatch.setattr(tables.held_out, "read", read)
+    found = tables.models()
+    error, likelihood = found["squared error, of the VAE's"], found["negative log-likelihood (nats)"]
+    assert error["VAE"] == "1.00 (1.00 to 1.00)" and error["flat VAE, weight 0.1"].startswith("2.25")  # s: 0 to 3
+    assert error["flat VAE, weight 1"] == NOT_MEASURED and set(found["seeds"]) == {"4", "0"}
+    assert likelihood["Gaussian VAE"].startswith("1.0") and likelihood["VAE"] == ""
 
 
 def test_records_that_are_not_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ held_out.py: what each model loses on test images and how flat it is.
 knobs.py: the systems with other settings, one turned at a time.
 draws.py: chains of least energy of independent draws. uses.py: clusters, and learning from few labels.
 judging.py: the measures of docs/away.md of one system. run.py: one record a seed; `python -m pullback.study.away`.
+tables.py: what the records of MNIST say. advice.py: what to use, by the rings and MNIST.
 """
 
 MNIST = 1  # the version of what turns the models of a seed into a record of run.py: see recipes.py

@@ -69,13 +69,19 @@ def key(profile: Profile, spec: ModelSpec) -> str:
     return hashlib.sha256(json.dumps([own, HELD_OUT, DRAWS]).encode()).hexdigest()[:16]
 
 
+def read(profile: Profile, spec: ModelSpec) -> dict[str, float] | None:
+    """The numbers of a model and the profile's seed; None without a record."""
+    found = read_sealed(record_path(profile, spec), key(profile, spec))
+    return None if found is None else found["numbers"]
+
+
 def settings(profile: Profile) -> TrainingSettings:
     return TrainingSettings(epochs=profile.epochs, batch_size=profile.batch_size, seed=profile.seed)
 
 
 def run(profile: Profile, specs: Sequence[ModelSpec] = SPECS, progress: Callable[[str], None] = print) -> None:
     """See to it that each of the models has its record, with the profile's seed."""
-    missing = [spec for spec in specs if read_sealed(record_path(profile, spec), key(profile, spec)) is None]
+    missing = [spec for spec in specs if read(profile, spec) is None]
     progress(f"seed {profile.seed}: {len(specs) - len(missing)} of {len(specs)} records are there")
     if not missing:
         return

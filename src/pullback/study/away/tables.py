@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..models.catalogue import ENSEMBLE, FLAT, GAUSSIAN, ISOMETRIC
+from ..claims.criteria import NONE
+from ..claims.statistics import bounds
+from ..models.catalogue import ENSEMBLE, FLAT, FLAT_WEIGHTS, GAUSSIAN, ISOMETRIC
 from ..profiles import get_profile
-from ..provenance import read_sealed
 from ..rings.tables import with_interval
 from . import held_out, run
 from .agreement import jackknife, rank_agreement, variation
@@ -44,10 +46,10 @@ def _read(name: str, seed: int) -> Record | None:
     profile = get_profile(name, seed)
     record, models = run.read(profile), {}
     for spec in run.REMEDIES:
-        held = read_sealed(held_out.record_path(profile, spec), held_out.key(profile, spec))
+        held = held_out.read(profile, spec)
         if record is None or held is None:
             return None
-        models[spec.name] = held["numbers"]
+        models[spec.name] = held
     return {**record, "models": models}  # type: ignore[dict-item]
 
 
@@ -65,6 +67,12 @@ def mean(record: Record, system: str, way: str, measure: str, agreed: Sequence[b
 def gain(record: Record, system: str, measure: str) -> float:
     """The mean of a measure of the paths, less that of the straight lines."""
     return mean(record, system, "path", measure) - mean(record, system, "line", measure)
+
+
+def on_data(found: Records, system: str) -> str:
+    """"keeps", "leaves" or "undecided": by the share of paths at sparse points, less that of straight lines."""
+    low, high = bounds([gain(record, system, "sparse") for record in found])
+    return "leaves" if low > NONE else "keeps" if high < NONE else "undecided"
 
 
 def log_gain(record: Record, system: str, measure: str) -> float:
@@ -141,29 +149,54 @@ def _told(statistic: Callable[..., float], own: Array) -> str:
 # ------------------------------------------------------------------------------------------------ tables
 
 
+Columns = dict[str, Callable[[Record, str], float]]
+PLACES: Columns = {  # all in %
+    "at sparse places": lambda r, name: mean(r, name, "path", "sparse"),
+    "less straight line": lambda r, name: gain(r, name, "sparse"),
+    "sparsest place": lambda r, name: mean(r, name, "path", "sparsest"),
+    "of straight line": lambda r, name: mean(r, name, "line", "sparsest"),
+}
+IMAGES: Columns = {  # all in %
+    "farther from test images": lambda r, name: math.expm1(log_gain(r, name, "nearest")),
+    "farther in features": lambda r, name: math.expm1(log_gain(r, name, "features")),
+    "confidence, less straight line": lambda r, name: gain(r, name, "confidence"),
+    "lowest confidence, less straight line": lambda r, name: gain(r, name, "lowest_confidence"),
+}
+
+
 def on_the_data(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
-    """Rows: systems. Columns: pairs agreed; and of paths beside straight lines the share at sparse points, the distance
-    to the nearest test image, in pixels and in features, and the classifier's confidence. Means over seeds with 95 %
-    intervals."""
+    """Rows: systems. Columns: pairs agreed; where the paths are, beside straight lines, as means over seeds with 95 %
+    intervals; and the verdict."""
     rows = {}
     for name in systems:
         agreed = 100 * np.mean([np.mean(record["systems"][name]["agreed"]) for record in found])
-        rows[name] = {"pairs agreed (%)": f"{agreed:.0f}"} | {
-            label: with_interval([100 * value(record, name) for record in found], 1) for label, value in COLUMNS.items()
-        }
+        rows[name] = {"pairs agreed (%)": f"{agreed:.0f}"} | _means(found, name, PLACES)
+        rows[name]["verdict"] = on_data(found, name)
     return pd.DataFrame(rows).T
 
 
+def of_images(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
+    """Rows: systems. Columns: how much farther the paths' images are from test images than those of straight lines, and
+    how surely a classifier tells them, as means over seeds with 95 % intervals."""
+    return pd.DataFrame({name: _means(found, name, IMAGES) for name in systems}).T
+
+
+def _means(found: Records, name: str, columns: Columns) -> dict[str, str]:
+    return {label: with_interval([100 * value(r, name) for r in found], 1) for label, value in columns.items()}
+
+
 def by_seed(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
-    """One row a system and seed: the numbers of `on_the_data`, in the shape that `plots.seeds_by_path` takes."""
+    """One row a system and seed: the numbers of `on_the_data` and `of_images`, in the shape that `plots.seeds_by_path`
+    takes."""
+    columns = PLACES | IMAGES
     return pd.DataFrame(
         [
             {"on": "MNIST", "path": name, "seed": record["seed"]}
-            | {label: 100 * value(record, name) for label, value in COLUMNS.items()}
+            | {label: 100 * value(record, name) for label, value in columns.items()}
             for record in found
             for name in systems
         ],
-        columns=["on", "path", "seed", *COLUMNS],
+        columns=["on", "path", "seed", *columns],
     )
 
 
@@ -188,6 +221,36 @@ def price(found: Records) -> pd.DataFrame:
         if name == "GP-LVM":  # it is fitted, not trained, and encodes no test image
             rows[name] |= dict.fromkeys(("training, of the VAE's", "squared error, of the VAE's"), "")
     return pd.DataFrame(rows).T
+
+
+def models(profile: str = "paper", seeds: int = run.SEEDS) -> pd.DataFrame:
+    """Rows: the models, the flat VAE with each weight. Columns: seeds that have their record and the plain VAE's, and
+    what `held_out` measures, the squared error over the plain VAE's. Means over seeds with 95 % intervals; empty where
+    a model has no such number."""
+    profiles = [get_profile(profile, seed) for seed in range(seeds)]
+    rows = {}
+    for name, spec in MODELS.items():
+        couples = [(held_out.read(own, spec), held_out.read(own, PLAIN)) for own in profiles]
+        whole = [(own, plain) for own, plain in couples if own and plain]
+        rows[name] = {"seeds": str(len(whole))} | {
+            label: "" if whole and measure not in whole[0][0] else with_interval(
+                [own[measure] / (plain[measure] if measure == "squared_error" else 1) for own, plain in whole], digits
+            )
+            for label, (measure, digits) in LOST.items()
+        }  # fmt: skip
+    return pd.DataFrame(rows).T
+
+
+MODELS = {
+    "VAE": PLAIN, "Gaussian VAE": GAUSSIAN, "ensemble": ENSEMBLE,
+    **{f"flat VAE, weight {weight:g}": replace(FLAT, weight=weight) for weight in FLAT_WEIGHTS},
+    "isometric VAE": ISOMETRIC,
+}  # fmt: skip
+LOST = {  # the measures of `held_out` and the digits that are shown
+    "negative ELBO (nats)": ("negative_elbo", 1), "negative log-likelihood (nats)": ("negative_log_likelihood", 1),
+    "squared error, of the VAE's": ("squared_error", 2), "deviation from flat": ("isometry", 3),
+    "condition number": ("condition_number", 2),
+}  # fmt: skip
 
 
 def uses(found: Records) -> pd.DataFrame:
@@ -230,15 +293,6 @@ def knobs(found: Records) -> pd.DataFrame:
         for value, name in names.items()
     ]  # fmt: skip
     return pd.DataFrame(rows)
-
-
-COLUMNS: dict[str, Callable[[Record, str], float]] = {
-    "sparse (%)": lambda r, name: mean(r, name, "path", "sparse"),
-    "less straight line (%)": lambda r, name: gain(r, name, "sparse"),
-    "nearest, of the line's (%)": lambda r, name: math.exp(log_gain(r, name, "nearest")),
-    "in features (%)": lambda r, name: math.exp(log_gain(r, name, "features")),
-    "confidence, less line's (%)": lambda r, name: gain(r, name, "confidence"),
-}
 
 
 def _mean_of(values: Sequence[float | None]) -> float:

@@ -24,7 +24,7 @@ from ..rings.metrics import PLAIN
 from ..rings.run import FOLDER, ITEMS, Item, line, read
 from ..rings.tables import DENSITY, NOT_MEASURED, RBF, counted, mean, over_line
 from .criteria import NONE
-from .statistics import interval
+from .statistics import bounds
 
 AS_GOOD = math.log(1.1)  # two distances from the data that differ by less than a tenth are as good as each other
 
@@ -117,7 +117,7 @@ def _verdict(records: Records, name: str) -> str:
 
 def _above(values: Sequence[float], threshold: float) -> str:
     """By where the interval of the mean over seeds lies."""
-    low, high = _interval(values)
+    low, high = bounds(values)
     return "supported" if low > threshold else "contradicted" if high < threshold else "undecided"
 
 
@@ -133,16 +133,10 @@ def _as_good(records: Records) -> str:
 
 
 def _alike(values: Sequence[float]) -> str:
-    low, high = _interval(values)
+    low, high = bounds(values)
     if -AS_GOOD < low and high < AS_GOOD:
         return "supported"
     return "contradicted" if high < -AS_GOOD or low > AS_GOOD else "undecided"
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    """Student's 95 % interval, NaN if a seed has no number: no comparison then holds."""
-    missing = math.nan, math.nan
-    return missing if any(map(math.isnan, values)) else interval(values) or missing
 
 
 def _costs(records: Records) -> str:
@@ -152,20 +146,14 @@ def _costs(records: Records) -> str:
 # ------------------------------------------------------------------------------------------------ MNIST
 
 
-def on_data(records: Records, system: str) -> str:
-    """"keeps", "leaves" or "undecided": by the share of paths at sparse points, less that of straight lines."""
-    low, high = _interval([mnist.gain(record, system, "sparse") for record in records])
-    return "leaves" if low > NONE else "keeps" if high < NONE else "undecided"
-
-
 def _mnist_leaving(system: str) -> Judge:
     words = {"leaves": "supported", "keeps": "contradicted", "undecided": "undecided"}
-    return lambda records: words[on_data(records, system)]
+    return lambda records: words[mnist.on_data(records, system)]
 
 
 def _mnist_keeping(systems: Sequence[str]) -> Judge:
     words = {"keeps": "supported", "leaves": "contradicted", "undecided": "undecided"}
-    return lambda records: together([words[on_data(records, name)] for name in systems])
+    return lambda records: together([words[mnist.on_data(records, name)] for name in systems])
 
 
 def _mnist_zeta(records: Records) -> str:

@@ -25,6 +25,12 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     return fmean(values) - half, fmean(values) + half
 
 
+def bounds(values: Sequence[float]) -> tuple[float, float]:
+    """`interval`; NaN for fewer than two values or if one is NaN, so that no comparison holds."""
+    missing = math.nan, math.nan
+    return missing if any(map(math.isnan, values)) else interval(values) or missing
+
+
 def band(values: Sequence[float], seeds: int | None = None) -> tuple[float, float] | None:
     """Where the mean of other seeds, `seeds` or as many, lies with a probability of 99 %: Student's prediction
     interval."""

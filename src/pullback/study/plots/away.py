@@ -86,8 +86,9 @@ def seeds_by_path(
     columns: Mapping[str, str],
     limits: Mapping[str, float],
 ) -> None:
-    """Of `rings.tables.by_seed`, one panel a column, labelled by its value, and in it one row a path: a dot a seed, one
-    colour a number of digits, and a bar at their mean. Dotted, a column's limit. Rows without a record say so."""
+    """Of `by_seed` of the rings or of MNIST, one panel a column, labelled by its value, and in it one row a path: a dot
+    a seed, one colour for what it is judged on, and a bar at their mean. Dotted, a column's limit. Rows without a
+    record say so."""
     groups = list(dict.fromkeys(table["on"]))
     for ax, (column, told) in zip(axes, columns.items(), strict=True):
         for row, path in enumerate(names):
@@ -105,15 +106,16 @@ def seeds_by_path(
             ax.axvline(limits[column], color="black", lw=0.8, ls=":")
         ax.set_yticks(range(len(names)), names)
         ax.set(ylim=(len(names) - 0.5, -0.5), xlabel=told)
-        ax.set_xlim(left=0)
-    if len(table):
+        if not (table[column] < 0).any():
+            ax.set_xlim(left=0)
+    if len(groups) > 1:
         axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
 
 def knob_dots(axes: Sequence[Axes], table: pd.DataFrame, knobs: Sequence[str], columns: Mapping[str, str]) -> None:
-    """Of `rings.tables.knobs`, one row of panels a knob and in it one a column, labelled by its value: a dot a seed
-    against the knob, a line through the means; dashed, the straight line between the same points. A panel without a
-    record says so."""
+    """Of `knobs` of the rings or of MNIST, one row of panels a knob and in it one a column, labelled by its value: a
+    dot a seed against the knob, a line through the means; dashed, the straight line between the same points. A panel
+    without a record says so."""
     wanted = [(knob, *column) for knob in knobs for column in columns.items()]
     for ax, (knob, column, told) in zip(axes, wanted, strict=True):
         own = table[table["knob"] == knob]
@@ -127,7 +129,7 @@ def knob_dots(axes: Sequence[Axes], table: pd.DataFrame, knobs: Sequence[str], c
         ax.plot(own["value"], own[column], "o", ms=3, color=CLASSES[0], alpha=0.7)
         ax.plot(means.index, means[column], "-", color=CLASSES[0], lw=1.2, label="shortest path")
         ax.plot(means.index, means[line], "--", color="black", lw=1, label="straight line")
-        ax.set(xscale="log", ylim=(0, 1.1 * own[[column, line]].max().max()))
+        ax.set(xscale="log", ylim=(0, 1.1 * table[[column, line]].max().max()))
         ax.set_xticks(list(means.index), [f"{value:g}" for value in means.index])
         ax.minorticks_off()
     if len(table):

@@ -130,26 +130,3 @@ def knobs(digits: int = 1, items: Sequence[Item] = ITEMS, folder: Path = FOLDER)
                     row[f"{measure}, straight line"] = mean(straight, measure, own["agreed"])
                 rows.append(row)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["knob", "value", "seed"])
-
-
-def to_act_on(items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFrame:
-    """Rows: what a reader has, and the metrics that it allows. Columns: the verdict on each number of digits; how far
-    the path leaves the data, of what the straight line does, and its time, of the deterministic metric's, both on one
-    digit; and whether to use it."""
-    judged, own = verdicts(items, folder), records(1, items, folder)
-    rows = {}
-    for have, names in NEEDS.items():
-        for name in names:
-            words = {counted(n): judged.get(n, {}).get(name, NOT_MEASURED) for n in numbers_of_digits(items)}
-            off = [over_line(r, name) for r in own]
-            time = [r["metrics"][name]["seconds"] / r["metrics"]["deterministic"]["seconds"] for r in own]
-            told = {"off the data, of the straight line": with_interval(off), "time": with_interval(time, 1)}
-            rows[have, name] = words | told | {"use it": advice([w for w in words.values() if w != NOT_MEASURED])}
-    return pd.DataFrame(rows.values(), index=pd.MultiIndex.from_tuples(rows, names=["if you have", "metric"]))
-
-
-def advice(words: Sequence[str]) -> str:
-    """Yes if a metric keeps to every ring that was measured, no if it leaves one, else open."""
-    if not words:
-        return NOT_MEASURED
-    return "no" if "leaves" in words else "yes" if set(words) == {"keeps"} else "open"
