@@ -74,6 +74,7 @@ def test_the_jackknife_of_a_mean_is_students_interval() -> None:
     whole, low, high = agreement.jackknife(lambda d: float(d.mean()), values)
     expected = agreement.interval(values[:, 0].tolist())
     assert whole == pytest.approx(values.mean()) and (low, high) == pytest.approx(expected)
+    assert np.isnan(agreement.jackknife(agreement.variation, values[:2] ** 2)[1:]).all()
 
 
 # ------------------------------------------------------------------------------------------------ draws
@@ -235,6 +236,7 @@ def test_tables_have_a_row_a_system_and_leave_out_pairs_that_are_not_agreed() ->
     images = tables.of_images(found)
     assert images["farther from test images"].iloc[0].startswith("-28.") and images.shape == (len(tables.SYSTEMS), 4)
     assert table.loc["density", "verdict"] == "leaves"  # 0.03 more than straight lines
+    assert tables.on_the_data(found[1:]).loc["density", "verdict"] == NOT_MEASURED  # a seed is missing
     assert tables.on_data(fake_away.five({"density": 0.025}), "density") == "keeps"
     assert tables.on_data([fake_away.planted(s, {"density": 0.02 * s}) for s in range(5)], "density") == "undecided"
     seeds = tables.by_seed(found)
@@ -265,6 +267,9 @@ def test_what_models_lose_is_of_the_seeds_that_have_both_records(monkeypatch: py
 def test_records_that_are_not_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path))
     assert tables.records("smoke", 2) == [None, None] and tables.there([None]) == []
+    shown = (tables.on_the_data, tables.of_images, tables.by_seed, tables.agreement, tables.price, tables.uses)
+    assert all(table([]).empty for table in (*shown, tables.knobs))
+    assert set(tables.knobs([])) == set(tables.knobs(fake_away.five()))
 
 
 def test_a_key_changes_with_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:

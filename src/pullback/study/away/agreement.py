@@ -26,9 +26,12 @@ def rank_agreement(distances: Array) -> float:
 
 def jackknife(statistic: Callable[..., float], *distances: Array) -> tuple[float, float, float]:
     """A statistic of distances (S, B), of one kind or more, and its 95 % interval: Student's of Tukey's pseudo-values,
-    S times the statistic less S - 1 times that without one training (Efron and Tibshirani 1993, chapter 11)."""
+    S times the statistic less S - 1 times that without one training (Efron and Tibshirani 1993, chapter 11). NaN for
+    fewer than three trainings."""
     S = len(distances[0])
     whole = statistic(*distances)
+    if S < 3:
+        return whole, np.nan, np.nan
     without = [statistic(*(np.delete(d, i, 0) for d in distances)) for i in range(S)]
     low, high = interval([S * whole - (S - 1) * value for value in without]) or (np.nan, np.nan)
     return whole, low, high

@@ -15,7 +15,7 @@ from ..claims.criteria import NONE
 from ..claims.statistics import bounds
 from ..models.catalogue import ENSEMBLE, FLAT, FLAT_WEIGHTS, GAUSSIAN, ISOMETRIC
 from ..profiles import get_profile
-from ..rings.tables import with_interval
+from ..rings.tables import NOT_MEASURED, with_interval
 from . import held_out, run
 from .agreement import jackknife, rank_agreement, variation
 from .knobs import KNOBS
@@ -126,6 +126,8 @@ def both(*kinds: Array) -> tuple[Array, ...]:
 def agreement(found: Records) -> pd.DataFrame:
     """Rows: what is taken for the distance. Columns: pairs that all trainings have, the variation over trainings and
     the rank agreement, with the jackknife's 95 % intervals."""
+    if not found:
+        return pd.DataFrame()
     kinds = {
         "latent distance": distances(found, "deterministic", "latent"),
         "distance of decoded images": distances(found, "deterministic", "image"),
@@ -166,19 +168,19 @@ IMAGES: Columns = {  # all in %
 
 def on_the_data(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
     """Rows: systems. Columns: pairs agreed; where the paths are, beside straight lines, as means over seeds with 95 %
-    intervals; and the verdict."""
+    intervals; and the verdict, which needs all seeds."""
     rows = {}
-    for name in systems:
+    for name in systems if found else ():
         agreed = 100 * np.mean([np.mean(record["systems"][name]["agreed"]) for record in found])
         rows[name] = {"pairs agreed (%)": f"{agreed:.0f}"} | _means(found, name, PLACES)
-        rows[name]["verdict"] = on_data(found, name)
+        rows[name]["verdict"] = on_data(found, name) if len(found) == run.SEEDS else NOT_MEASURED
     return pd.DataFrame(rows).T
 
 
 def of_images(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
     """Rows: systems. Columns: how much farther the paths' images are from test images than those of straight lines, and
     how surely a classifier tells them, as means over seeds with 95 % intervals."""
-    return pd.DataFrame({name: _means(found, name, IMAGES) for name in systems}).T
+    return pd.DataFrame({name: _means(found, name, IMAGES) for name in systems if found}).T
 
 
 def _means(found: Records, name: str, columns: Columns) -> dict[str, str]:
@@ -205,7 +207,7 @@ def price(found: Records) -> pd.DataFrame:
     metric's, mean highest condition number on the path, pairs that the default solver solves, and squared error of
     reconstructed test images over the VAE's. Means over seeds with 95 % intervals."""
     rows = {}
-    for name in SYSTEMS:
+    for name in SYSTEMS if found else ():
         spec = TRAINED.get(name, PLAIN)
         own = {
             "training, of the VAE's": [r["seconds"][spec.name] / r["seconds"][PLAIN.name] for r in found],
@@ -257,6 +259,8 @@ def uses(found: Records) -> pd.DataFrame:
     """Rows: systems. Columns: F-measure of clusters by the metric, and less that by latent distance; share of test
     images told right with images on paths, in %, and less that with images on straight lines. Means over seeds with
     95 % intervals. The last row has the images themselves: their distances, and their mixtures pixel by pixel."""
+    if not found:
+        return pd.DataFrame()
     rows = {}
     for name in SYSTEMS:
         if "F" not in found[0]["systems"][name]:
@@ -292,7 +296,7 @@ def knobs(found: Records) -> pd.DataFrame:
         for knob, names in KNOBS.items()
         for value, name in names.items()
     ]  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["knob", "value", "seed", "sparse", "sparse, straight line", "nearest"])
 
 
 def _mean_of(values: Sequence[float | None]) -> float:
