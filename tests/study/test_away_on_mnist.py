@@ -18,6 +18,7 @@ from pullback.study.away import agreement, judging, run, tables, uses
 from pullback.study.away.draws import shortest_chains, total
 from pullback.study.away.knobs import KNOBS, turned
 from pullback.study.away.systems import System
+from pullback.study.claims.statistics import bounds
 from pullback.study.models import Classifier, ModelSpec
 from pullback.study.models.catalogue import ENSEMBLE
 from pullback.study.profiles import Profile, get_profile
@@ -72,7 +73,7 @@ def test_variation_and_ranks_tell_a_constant_from_agreement() -> None:
 def test_the_jackknife_of_a_mean_is_students_interval() -> None:
     values = drawn(6, 1).numpy()
     whole, low, high = agreement.jackknife(lambda d: float(d.mean()), values)
-    expected = agreement.interval(values[:, 0].tolist())
+    expected = bounds(values[:, 0].tolist())
     assert whole == pytest.approx(values.mean()) and (low, high) == pytest.approx(expected)
     assert np.isnan(agreement.jackknife(agreement.variation, values[:2] ** 2)[1:]).all()
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from ..claims.statistics import interval
+from ..claims.statistics import bounds
 
 Array = NDArray[np.float64]
 
@@ -25,16 +25,16 @@ def rank_agreement(distances: Array) -> float:
 
 
 def jackknife(statistic: Callable[..., float], *distances: Array) -> tuple[float, float, float]:
-    """A statistic of distances (S, B), of one kind or more, and its 95 % interval: Student's of Tukey's pseudo-values,
-    S times the statistic less S - 1 times that without one training (Efron and Tibshirani 1993, chapter 11). NaN for
-    fewer than three trainings."""
+    """A statistic of distances (S, B), of one kind or more, freed of its bias, and its 95 % interval: the mean of
+    Tukey's pseudo-values and Student's interval. These are S times the statistic less S - 1 times that without one
+    training (Efron and Tibshirani 1993, chapter 11). For fewer than three trainings the statistic as it is, and NaN."""
     S = len(distances[0])
     whole = statistic(*distances)
     if S < 3:
         return whole, np.nan, np.nan
     without = [statistic(*(np.delete(d, i, 0) for d in distances)) for i in range(S)]
-    low, high = interval([S * whole - (S - 1) * value for value in without]) or (np.nan, np.nan)
-    return whole, low, high
+    low, high = bounds([S * whole - (S - 1) * value for value in without])
+    return (low + high) / 2, low, high
 
 
 def log_ratio(a: Array, b: Array) -> float:
