@@ -131,8 +131,8 @@ def test_measures_stand_with_their_intervals_and_what_has_no_record_is_not_measu
     assert found.loc[("1 digit", "circle, flat"), tables.MEASURES["leaves"]].startswith("4.50")  # both pairs
     two = found.loc["2 digits"]
     assert set(two["seeds"]) == {"1"} and set(two["verdict"]) == {"", tables.NOT_MEASURED}
-    none = tables.measured([Item(3, 0)], folder)
-    assert none.loc[("3 digits", "every path"), "verdict"] == tables.NOT_MEASURED
+    none = tables.measured([Item(2, 0)], folder / "none")
+    assert none.loc[("2 digits", "every path"), "verdict"] == tables.NOT_MEASURED
 
 
 def test_seeds_and_their_means(folder: Path) -> None:

@@ -228,21 +228,24 @@ def test_tables_have_a_row_a_system_and_leave_out_pairs_that_are_not_agreed() ->
     found = fake_away.five({"density": 0.05})
     table = tables.on_the_data(found)
     assert list(table.index) == list(tables.SYSTEMS) and (table["pairs agreed (%)"] == "67").all()
-    assert table.loc["density", "less straight line"].startswith("3.0")
-    assert tables.price(found).loc["ensemble", "shortest path, of the deterministic"].startswith("3.0")
-    assert tables.price(found).loc["GP-LVM", "squared error, of the VAE's"] == ""
+    assert table.loc["density", "less straight line's (%)"].startswith("3.0")
+    price = tables.price(found)
+    assert price.loc["ensemble", "shortest path, of the deterministic"].startswith("3.0")
+    assert price.loc["ensemble", "geodesic, of the deterministic"].startswith("2.0")
+    assert price.loc["GP-LVM", "squared error, of the VAE's"] == ""
     assert "GP-LVM" not in tables.uses(found).index and "images themselves" in tables.uses(found).index
     agreed = tables.agreement(found)
     assert agreed.loc["ensemble", "pairs"] == "2" and agreed.loc["latent distance", "pairs"] == "3"
     images = tables.of_images(found)
-    assert images["farther from test images"].iloc[0].startswith("-28.") and images.shape == (len(tables.SYSTEMS), 4)
+    assert images.shape == (len(tables.SYSTEMS), 4)
+    assert images["farther from test images (%)"].iloc[0].startswith("-28.")
     assert table.loc["density", "verdict"] == "leaves"  # 0.03 more than straight lines
     assert tables.on_the_data(found[1:]).loc["density", "verdict"] == NOT_MEASURED  # a seed is missing
     assert tables.on_data(fake_away.five({"density": 0.025}), "density") == "keeps"
     assert tables.on_data([fake_away.planted(s, {"density": 0.02 * s}) for s in range(5)], "density") == "undecided"
     seeds = tables.by_seed(found)
     assert len(seeds) == 5 * len(tables.SYSTEMS) and tables.by_seed([]).empty
-    assert seeds.loc[seeds["path"] == "density", "less straight line"].mean() == pytest.approx(3, abs=0.1)
+    assert seeds.loc[seeds["path"] == "density", "less straight line's (%)"].mean() == pytest.approx(3, abs=0.1)
     turned_ = tables.knobs(found)
     assert len(turned_) == 5 * sum(map(len, KNOBS.values())) and turned_["nearest"].max() < 1
 

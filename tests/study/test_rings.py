@@ -25,8 +25,8 @@ def digit() -> Rings:
 
 
 @pytest.fixture(scope="module")
-def three() -> Rings:
-    return rings(chosen(3), 200, 0)
+def two() -> Rings:
+    return rings(chosen(2), 200, 0)
 
 
 def truth(data: Rings):
@@ -41,26 +41,26 @@ def truth(data: Rings):
     return decode
 
 
-def test_a_quarter_turn_is_a_turn_of_the_grid_of_pixels(three: Rings) -> None:
-    for i in range(3):
-        first, quarter, half = (three.images[200 * i + step].reshape(28, 28) for step in (0, 50, 100))
+def test_a_quarter_turn_is_a_turn_of_the_grid_of_pixels(two: Rings) -> None:
+    for i in range(2):
+        first, quarter, half = (two.images[200 * i + step].reshape(28, 28) for step in (0, 50, 100))
         turns = [torch.rot90(first, k) for k in (1, -1)]
         assert min(float((quarter - turned).abs().max()) for turned in turns) < 1e-4
         torch.testing.assert_close(half, torch.rot90(first, 2), rtol=0, atol=1e-4)
-    off = (three.codes - three.at(three.angles.double(), three.digit)).norm(dim=1)
+    off = (two.codes - two.at(two.angles.double(), two.digit)).norm(dim=1)
     assert off.mean().item() == pytest.approx(0.0627, rel=0.1)
 
 
-def test_circles_are_apart_and_within_the_box(digit: Rings, three: Rings) -> None:
+def test_circles_are_apart_and_within_the_box(digit: Rings, two: Rings) -> None:
     assert digit.centres.tolist() == [[0, 0]] and digit.box == ((-2, 2), (-2, 2))
-    assert torch.pdist(three.centres).tolist() == pytest.approx([3.0, 3.0, 3.0])
-    (x0, x1), (y0, y1) = three.box
-    inside = three.codes.double() - torch.tensor([x0, y0]), torch.tensor([x1, y1]) - three.codes.double()
+    assert torch.pdist(two.centres).tolist() == pytest.approx([3.0])
+    (x0, x1), (y0, y1) = two.box
+    inside = two.codes.double() - torch.tensor([x0, y0]), torch.tensor([x1, y1]) - two.codes.double()
     assert min(float(a.min()) for a in inside) > 0.5
 
 
-def test_the_true_way_is_judged_true_and_a_false_one_false(digit: Rings, three: Rings) -> None:
-    for data in (digit, three):
+def test_the_true_way_is_judged_true_and_a_false_one_false(digit: Rings, two: Rings) -> None:
+    for data in (digit, two):
         ends = pairs(6, len(data.centres))
         found = judge_known(data, truth(data), ends)
         circle, straight = (
@@ -74,10 +74,10 @@ def test_the_true_way_is_judged_true_and_a_false_one_false(digit: Rings, three: 
         assert (straight["angle"] > circle["angle"]).all()
 
 
-def test_shortest_paths_of_the_plane_are_judged_as_straight_lines(three: Rings) -> None:
-    ends = pairs(3, 3)
-    found = judge_metric(three, EuclideanSpace(), truth(three), ends, grid=32)
-    straight = judge_known(three, truth(three), ends)["straight line"]
+def test_shortest_paths_of_the_plane_are_judged_as_straight_lines(two: Rings) -> None:
+    ends = pairs(3, 2)
+    found = judge_metric(two, EuclideanSpace(), truth(two), ends, grid=32)
+    straight = judge_known(two, truth(two), ends)["straight line"]
     assert all(found["agreed"])
     assert found["leaves"] == pytest.approx(straight["leaves"], abs=1e-3)
 

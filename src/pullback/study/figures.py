@@ -7,6 +7,7 @@ NaN is an error wherever it stands.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
@@ -24,6 +25,7 @@ import numpy as np
 import torch
 from IPython import get_ipython
 from matplotlib.figure import Figure
+from PIL import Image
 
 from .data import data_hash
 from .paths import PROJECT, make_folder, temporary_folder
@@ -97,6 +99,15 @@ def save(
     except OSError as error:
         raise OSError(f"figure {name} cannot be written into {folder}: {error}") from error
     return folder / f"{name}.png"
+
+
+def small_png(fig: Figure) -> bytes:
+    """A figure as a PNG of 256 colours, a third of the size, for a notebook. Maximum coverage keeps the ends of a
+    colour map, which the median cut of Pillow's default loses."""
+    whole, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(whole, format="png", bbox_inches="tight")
+    Image.open(whole).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE).save(small, "PNG", optimize=True)
+    return small.getvalue()
 
 
 def alternative(fig: Figure, caption: str) -> str:

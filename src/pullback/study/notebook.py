@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import torch
 from IPython import get_ipython
-from IPython.display import Markdown, display
+from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -148,7 +148,7 @@ class Study:
             wall_time=round(time.perf_counter() - self._started, 2),
         )
         if get_ipython():
-            display(fig, metadata={"image/png": {"alt": figures.alternative(fig, caption)}})
+            display(Image(figures.small_png(fig), format="png", alt=figures.alternative(fig, caption)))
             display(Markdown(f"*{caption}*"))
             plt.close(fig)
         self._started = time.perf_counter()

@@ -152,17 +152,17 @@ def _told(statistic: Callable[..., float], own: Array) -> str:
 
 
 Columns = dict[str, Callable[[Record, str], float]]
-PLACES: Columns = {  # all in %
-    "at sparse places": lambda r, name: mean(r, name, "path", "sparse"),
-    "less straight line": lambda r, name: gain(r, name, "sparse"),
-    "sparsest place": lambda r, name: mean(r, name, "path", "sparsest"),
-    "of straight line": lambda r, name: mean(r, name, "line", "sparsest"),
+PLACES: Columns = {
+    "at sparse places (%)": lambda r, name: mean(r, name, "path", "sparse"),
+    "less straight line's (%)": lambda r, name: gain(r, name, "sparse"),
+    "sparsest place (%)": lambda r, name: mean(r, name, "path", "sparsest"),
+    "straight line's (%)": lambda r, name: mean(r, name, "line", "sparsest"),
 }
-IMAGES: Columns = {  # all in %
-    "farther from test images": lambda r, name: math.expm1(log_gain(r, name, "nearest")),
-    "farther in features": lambda r, name: math.expm1(log_gain(r, name, "features")),
-    "confidence, less straight line": lambda r, name: gain(r, name, "confidence"),
-    "lowest confidence, less straight line": lambda r, name: gain(r, name, "lowest_confidence"),
+IMAGES: Columns = {
+    "farther from test images (%)": lambda r, name: math.expm1(log_gain(r, name, "nearest")),
+    "farther in features (%)": lambda r, name: math.expm1(log_gain(r, name, "features")),
+    "confidence, less straight line's (%)": lambda r, name: gain(r, name, "confidence"),
+    "lowest confidence, less straight line's (%)": lambda r, name: gain(r, name, "lowest_confidence"),
 }
 
 
@@ -203,18 +203,17 @@ def by_seed(found: Records, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
 
 
 def price(found: Records) -> pd.DataFrame:
-    """Rows: systems. Columns: time of the training over the VAE's, time of a shortest path over the deterministic
-    metric's, mean highest condition number on the path, pairs that the default solver solves, and squared error of
-    reconstructed test images over the VAE's. Means over seeds with 95 % intervals."""
+    """Rows: systems. Columns: time of the training over the VAE's; times of a geodesic by the default solver and of a
+    shortest path, over the deterministic metric's; mean highest condition number on the path; pairs that the default
+    solver solves; and squared error of reconstructed test images over the VAE's. Means over seeds with 95 %
+    intervals."""
     rows = {}
     for name in SYSTEMS if found else ():
         spec = TRAINED.get(name, PLAIN)
         own = {
             "training, of the VAE's": [r["seconds"][spec.name] / r["seconds"][PLAIN.name] for r in found],
-            "shortest path, of the deterministic": [
-                r["systems"][name]["seconds"]["shortest"] / r["systems"]["deterministic"]["seconds"]["shortest"]
-                for r in found
-            ],
+            "geodesic, of the deterministic": [_times_plain(r, name, "solver", "seconds") for r in found],
+            "shortest path, of the deterministic": [_times_plain(r, name, "seconds", "shortest") for r in found],
             "condition number": [math.exp(_mean_of(r["systems"][name]["log_cond"])) for r in found],
             "solved (%)": [100 * float(np.mean(r["systems"][name]["solver"]["solved"])) for r in found],
             "squared error, of the VAE's": [math.exp(error_over_plain(r, name)) for r in found],
@@ -223,6 +222,11 @@ def price(found: Records) -> pd.DataFrame:
         if name == "GP-LVM":  # it is fitted, not trained, and encodes no test image
             rows[name] |= dict.fromkeys(("training, of the VAE's", "squared error, of the VAE's"), "")
     return pd.DataFrame(rows).T
+
+
+def _times_plain(record: Record, name: str, *keys: str) -> float:
+    own, plain = (record["systems"][system][keys[0]][keys[1]] for system in (name, "deterministic"))
+    return own / plain
 
 
 def models(profile: str = "paper", seeds: int = run.SEEDS) -> pd.DataFrame:
@@ -271,7 +275,7 @@ def uses(found: Records) -> pd.DataFrame:
         }
         right = {
             "told right (%)": [100 * r["systems"][name]["accuracy"]["path"] for r in found],
-            "less straight line": [100 * told_right_gained(r, name) for r in found],
+            "told right, less straight line's (%)": [100 * told_right_gained(r, name) for r in found],
         }
         rows[name] = {label: with_interval(values) for label, values in own.items()} | {
             label: with_interval(values, 1) for label, values in right.items()
@@ -280,7 +284,7 @@ def uses(found: Records) -> pd.DataFrame:
     rows["images themselves"] = {
         "F": with_interval([own["F, pixels"] for own in without]), "F, less latent distance": "",
         "told right (%)": with_interval([100 * own["accuracy, mixed pixels"] for own in without], 1),
-        "less straight line": "",
+        "told right, less straight line's (%)": "",
     }  # fmt: skip
     return pd.DataFrame(rows).T
 

@@ -100,15 +100,14 @@ def reconstruction_lost(record: dict[str, Any], decoder: str) -> float:
     return math.log(own / plain)
 
 
-def _leaving(*names: str) -> Judge:
-    """Supported where each metric leaves the ring, contradicted where each keeps to it."""
-    words = {"leaves": "supported", "keeps": "contradicted", "undecided": "undecided"}
-    return lambda records: together([words[_verdict(records, name)] for name in names])
+def _each(asked: str, *names: str) -> Judge:
+    """Supported where each metric does what is asked, "keeps" or "leaves"; contradicted where each does the other."""
+    return lambda records: _told(asked, [_verdict(records, name) for name in names])
 
 
-def _keeping(*names: str) -> Judge:
-    words = {"keeps": "supported", "leaves": "contradicted", "undecided": "undecided"}
-    return lambda records: together([words[_verdict(records, name)] for name in names])
+def _told(asked: str, found: Sequence[str]) -> str:
+    words = {"undecided": "undecided", asked: "supported"}
+    return together([words.get(own, "contradicted") for own in found])
 
 
 def _verdict(records: Records, name: str) -> str:
@@ -146,14 +145,8 @@ def _costs(records: Records) -> str:
 # ------------------------------------------------------------------------------------------------ MNIST
 
 
-def _mnist_leaving(system: str) -> Judge:
-    words = {"leaves": "supported", "keeps": "contradicted", "undecided": "undecided"}
-    return lambda records: words[mnist.on_data(records, system)]
-
-
-def _mnist_keeping(systems: Sequence[str]) -> Judge:
-    words = {"keeps": "supported", "leaves": "contradicted", "undecided": "undecided"}
-    return lambda records: together([words[mnist.on_data(records, name)] for name in systems])
+def _mnist_each(asked: str, *systems: str) -> Judge:
+    return lambda records: _told(asked, [mnist.on_data(records, name) for name in systems])
 
 
 def _mnist_zeta(records: Records) -> str:
@@ -202,18 +195,18 @@ CLAIMS = (
     ),
     RemedyClaim(
         "R-2", "Fisher-Rao alone does not keep to the data.",
-        "The Fisher-Rao metric of the plain decoder leaves the ring, or the data.", _leaving("Fisher-Rao"),
-        _mnist_leaving("Fisher-Rao"),
+        "The Fisher-Rao metric of the plain decoder leaves the ring, or the data.", _each("leaves", "Fisher-Rao"),
+        _mnist_each("leaves", "Fisher-Rao"),
     ),
     RemedyClaim(
         "R-3", "The expected metric of an ensemble alone does not keep to the data.",
-        "The expected metric of ten decoders leaves the ring, or the data.", _leaving("ensemble"),
-        _mnist_leaving("ensemble"),
+        "The expected metric of ten decoders leaves the ring, or the data.", _each("leaves", "ensemble"),
+        _mnist_each("leaves", "ensemble"),
     ),
     RemedyClaim(
         "R-4", "A density metric keeps to the data.",
-        "The density metric keeps to the ring, or to the data, with each of the three floors.", _keeping(*DENSITY),
-        _mnist_keeping(list(KNOBS["floor"].values())),
+        "The density metric keeps to the ring, or to the data, with each of the three floors.",
+        _each("keeps", *DENSITY), _mnist_each("keeps", *KNOBS["floor"].values()),
     ),
     RemedyClaim(
         "R-5", "Flattening makes straight lines as good as geodesics.",

@@ -13,7 +13,7 @@ from ...geometry import Box
 from .. import data
 from ..models.mlp import PIXELS
 
-DIGITS = (7, 4, 3)  # the first of each in the committed sample; half a turn makes none of them another or itself
+DIGITS = (7, 4)  # the first of each in the committed sample; half a turn makes none of them another or itself
 NOISE = 0.05  # standard deviation of the codes about their circle, whose radius is 1
 APART = 3.0  # between the centres of two circles
 MARGIN = 2.0  # of the box about the centres

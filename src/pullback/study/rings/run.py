@@ -1,4 +1,4 @@
-"""Judge every metric on one, two and three rotated digits: `python -m pullback.study.rings [--report]`.
+"""Judge every metric on one and two rotated digits: `python -m pullback.study.rings [--report]`.
 
 Each number of digits and seed leaves one record in results/rings, keyed by all that decides it; what is measured of an
 unfinished one is kept after every metric, in the build folder, so an interrupted run continues. Records are made side
