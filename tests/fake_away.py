@@ -29,7 +29,8 @@ def planted(seed: int = 0, sparse: dict[str, float] | None = None) -> Record:
             "length": [2.0 * off, 4.0, 9.0], "latent": [1.0, 2.0 * off, 3.0], "image": [1.0, 3.0, 2.0 * off],
             "agreed": [True, True, False], "border": [False] * 3, "log_cond": [0.5, 0.7, None],
             "path": way((sparse or {}).get(name, LEAVES) * off), "line": way(0.02, 7.0 * off),
-            "solver": {"converged": [True] * 3, "solved": [True, True, False], "seconds": 0.2 if name == "ensemble" else 0.1},
+            "solver": {"converged": [True] * 3, "solved": [True, True, False],
+                       "seconds": 0.2 if name == "ensemble" else 0.1},
             "seconds": {"shortest": 3.0 if name == "ensemble" else 1.0},
         }
         for name in NAMES
