@@ -64,7 +64,7 @@ RECIPES = {
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/away/processes.py",
                 "study/rings/digits.py", "study/rings/decoders.py", "study/rings/metrics.py",
-                "study/rings/judgement.py", "study/rings/run.py"), "a9e5ea6975f4d4fd",
+                "study/rings/judgement.py", "study/rings/run.py"), "56fc9e59c7829044",
     ),
     "beyond": Recipe(
         BEYOND, ("geometry/*.py", "geodesics/*.py", "study/beyond/codes.py", "study/beyond/pairs.py",
