@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -240,6 +242,21 @@ def test_seals_hold_until_a_file_is_changed_or_exchanged(tmp_path: Path) -> None
         one.write_bytes(first), two.write_bytes(second)
     sidecar.write_text((tmp_path / "two.json").read_text())
     assert figures.broken_seals(tmp_path, "one") == ["png", "pdf", "json"]
+
+
+def test_a_notebooks_picture_is_smaller_and_keeps_its_colours() -> None:
+    x, random = np.linspace(-1, 1, 200), np.random.default_rng(0)
+    fig, (left, right) = plt.subplots(1, 2)
+    left.imshow(np.sin(9 * x)[:, None] * np.cos(7 * x) + x**3, cmap="viridis")
+    right.scatter(*random.standard_normal((2, 3000)), c=random.integers(10, size=3000), cmap="tab10", s=3)
+    whole, small = io.BytesIO(), figures.small_png(fig)
+    fig.savefig(whole, format="png", bbox_inches="tight")
+    plt.close(fig)
+    pictures = [Image.open(file).convert("RGB") for file in (whole, io.BytesIO(small))]
+    pictures.append(pictures[0].quantize(256).convert("RGB"))  # Pillow's default
+    full, ours, default = (np.asarray(picture, dtype=float) for picture in pictures)
+    error = [np.sqrt(np.square(other - full).sum(2).mean()) for other in (ours, default)]
+    assert len(small) < len(whole.getvalue()) / 2 and error[0] < 0.7 * error[1]
 
 
 def test_the_text_in_place_of_a_figure_says_what_its_panels_show() -> None:
