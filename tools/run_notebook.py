@@ -13,6 +13,7 @@ import argparse
 import ast
 import errno
 import hashlib
+import inspect
 import json
 import logging
 import os
@@ -174,7 +175,8 @@ def _preflight(notebook: Path, output: Path, parameters: dict[str, Any]) -> tupl
         raise ValueError(f"{notebook.name} has no parameter {', '.join(unknown)}; "
                          f"its parameters are {', '.join(defaults) or 'none'}")
     values = {**defaults, **parameters}
-    profile = check_parameters(**{name: values[name] for name in ("profile", "seed", "device") if name in values})
+    checked = inspect.signature(check_parameters).parameters
+    profile = check_parameters(**{name: value for name, value in values.items() if name in checked})
     for name, value in parameters.items():
         wanted = type(defaults[name])
         if type(value) is not wanted and not (wanted is float and type(value) is int):

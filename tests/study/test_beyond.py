@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from dataclasses import replace
@@ -16,14 +17,16 @@ from torch import Tensor, nn
 
 import fake_beyond
 from pullback.geometry import LatentSpace, latent_map, log_det, singular_values
-from pullback.study.beyond import judgement, run, tables
+from pullback.study.beyond import judgement, run, shown, tables
 from pullback.study.beyond.codes import conditioning, corrected, gradient, roughness, scale
 from pullback.study.beyond.items import DATA, DIMENSIONS, FAMILIES, FOLDER, ITEMS, Item, Size
 from pullback.study.beyond.judgement import CANNOT_TELL, ROWS, evaluate, overall
 from pullback.study.beyond.pairs import Sparsity, along, measure_pairs
 from pullback.study.claims.remedies import NOT_MEASURED
 from pullback.study.errors import DivergenceError
+from pullback.study.notebook import Study
 from pullback.study.paths import PROJECT
+from pullback.study.profiles import PROFILES
 from pullback.study.provenance import write_sealed
 from pullback.study.records import quantities
 
@@ -315,6 +318,60 @@ def test_other_settings_other_records() -> None:
             item._replace(family="dae").key, item._replace(size=Size(pairs=51)).key}  # fmt: skip
     assert len(keys) == 6
     assert item.spec == replace(item._replace(latent_dim=8).spec, latent_dim=2)
+
+
+# ------------------------------------------------------------------------------------------------ in a notebook
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The models that notebook 08 trains with three latent dimensions, and their items."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULLBACK_BUILD", str(tmp_path_factory.mktemp("build")))
+        study = Study("08", "smoke", device="cpu", data="mnist", latent_dim=3)
+        items = shown.items(study.profile)
+        trained = study.models([item.spec for item in items.values()], lambda line: None)
+        yield items, {name: trained[item.spec.name].model for name, item in items.items()}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_notebook_trains_with_the_settings_of_the_records(profile: str) -> None:
+    study = Study("08", profile, seed=3, latent_dim=16, data="mnist")
+    for item in shown.items(study.profile).values():
+        assert study.settings(item.spec) == item.settings and item.spec.latent_dim == 16 and item.seed == 3
+        assert profile != "paper" or item in ITEMS
+
+
+def test_the_models_of_a_notebook_are_those_of_a_record(looked: Any) -> None:
+    """The checkpoint that the study leaves is the one that a record's run would find, with the same weights."""
+    items, models = looked
+    for name, item in items.items():
+        found = run.train_or_read(item, lambda line: pytest.fail("trained again")).model.state_dict()
+        assert all(torch.equal(found[key], value) for key, value in models[name].state_dict().items())
+
+
+def test_singular_values_are_those_of_difference_quotients(looked: Any) -> None:
+    items, models = looked
+    found, model = shown.spectrum(items["VAE"], models["VAE"]), models["VAE"]
+    assert found.shape == (500, 3) and (found.diff(dim=1) <= 0).all()
+    f = copy.deepcopy(model.generator).double()
+    with torch.no_grad():
+        z = model.encode(items["VAE"].images("test")[0][:1]).double()
+        J = torch.stack([(f(z + e) - f(z - e))[0] / 2e-5 for e in 1e-5 * torch.eye(3, dtype=torch.float64)])
+    torch.testing.assert_close(found[0], torch.linalg.svdvals(J), rtol=1e-5, atol=1e-5)
+
+
+def test_the_detour_is_that_of_the_record_and_between_decoded_codes(looked: Any) -> None:
+    items, models = looked
+    item, model = items["VAE"], models["VAE"]
+    numbers = run.measure(item, model, lambda line: None)
+    ratio, straight, curve = shown.longest_detour(item, model, numbers, points=101)
+    assert straight.shape == curve.shape == (101, 784)
+    torch.testing.assert_close(straight[[0, -1]], curve[[0, -1]], atol=1e-4, rtol=1e-4)
+    lengths = [images.double().diff(dim=0).norm(dim=1).sum().item() for images in (straight, curve)]
+    assert lengths[0] / lengths[1] == pytest.approx(ratio, rel=2e-3)
+    methods = numbers["pairs"]["methods"]
+    assert ratio == max(np.divide(*(methods[name]["length"] for name in ("straight", "default"))))
 
 
 def test_the_committed_records_are_whole() -> None:

@@ -58,6 +58,13 @@ def test_an_unknown_profile_is_refused_with_the_valid_ones() -> None:
         ("profile", "../paper", "unknown profile '../paper'; valid: paper, smoke"),
         ("profile", ["paper"], "unknown profile"),
         ("profile", None, "unknown profile None"),
+        ("data", "cifar", "unknown data 'cifar'; valid: mnist, fashion"),
+        ("data", ["mnist"], "unknown data"),
+        ("data", "fashion", "no committed sample of Fashion-MNIST"),
+        ("latent_dim", 1, "latent_dim must be a whole number from 2 to 64, got 1"),
+        ("latent_dim", 65, "whole number from 2 to 64"),
+        ("latent_dim", 8.0, "whole number from 2 to 64, got 8.0"),
+        ("latent_dim", "8", "whole number from 2 to 64, got '8'"),
     ],
 )
 def test_parameters_are_refused_before_any_folder_is_made(
@@ -88,6 +95,17 @@ def test_only_paper_writes_into_the_committed_folder(monkeypatch: pytest.MonkeyP
     folders = {name: profile.figures for name, profile in PROFILES.items()}
     assert folders["paper"].name == "figures" and tmp_path not in folders["paper"].parents
     assert folders["smoke"] == tmp_path / "smoke" / "figures"
+
+
+@pytest.mark.parametrize(("data", "latent_dim"), [("fashion", 8), ("mnist", 3), ("fashion", 2)])
+def test_other_data_and_dimensions_leave_the_committed_figures_alone(
+    data: str, latent_dim: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PULLBACK_BUILD", str(tmp_path))
+    assert check_parameters("paper", data=data, latent_dim=latent_dim).figures == (
+        tmp_path / "paper" / f"{data}-k{latent_dim}" / "figures"
+    )
+    assert check_parameters("paper", data="mnist", latent_dim=8).figures == get_profile("paper").figures
 
 
 def test_the_paper_profile_is_the_reports() -> None:

@@ -43,6 +43,17 @@ def ramp(slope: float = 1.0) -> LatentMap:
     return LatentMap(BOX, x, y, slope * y[:, None] + 0 * x, x + 1 + 0 * y[:, None])
 
 
+def test_spectra_are_medians_and_bands_of_each_singular_value(ax: Axes) -> None:
+    s = np.array([[9.0, 3, 1], [8, 2, 1], [7, 2, 0.5]])
+    plots.spectra(ax, {"VAE": s, "DAE": 2 * s})
+    for line, factor in zip(ax.lines, (1, 2), strict=True):
+        assert line.get_xdata().tolist() == [1, 2, 3]
+        assert line.get_ydata() == pytest.approx(factor * np.median(s, 0))
+    assert ax.get_yscale() == "log" and len({line.get_color() for line in ax.lines}) == 2
+    band = ax.collections[0].get_paths()[0].vertices
+    assert band[:, 1].max() == pytest.approx(np.quantile(s[:, 0], 0.95))
+
+
 @pytest.mark.parametrize("quantity", ["log_det", "log_cond"])
 def test_a_heatmap_shows_the_map_over_its_box_with_low_y_at_the_bottom(ax: Axes, quantity: str) -> None:
     m = ramp()

@@ -31,14 +31,33 @@ class Study:
 
     notebook: its name, which the sidecar of every figure records.
     profile, seed, device: the parameters of every notebook (see `profiles.check_parameters`). The seed decides the
-    trainings and every draw. Figures of another seed than 0 go under the build folder, so that all committed figures
-    are of one run.
+    trainings and every draw.
+    data: the name of the data set, of a notebook that has one for a parameter.
+    latent_dim: the number of latent dimensions, of a notebook that has one for a parameter.
+
+    Figures of another seed, data set or number of dimensions than the committed ones go under the build folder, so that
+    all committed figures are of one run.
     """
 
-    def __init__(self, notebook: str, profile: str = "paper", seed: int = 0, device: str = "auto") -> None:
-        self.profile = check_parameters(profile, seed, device)
+    def __init__(
+        self,
+        notebook: str,
+        profile: str = "paper",
+        seed: int = 0,
+        device: str = "auto",
+        data: str | None = None,
+        latent_dim: int | None = None,
+    ) -> None:
+        self.profile = check_parameters(profile, seed, device, data, latent_dim)
         self.notebook, self.seed, self.device = notebook, seed, device
+        own: dict[str, Any] = {"data": data, "latent_dim": latent_dim}
+        self._parameters = {"profile": profile, "device": device} | {k: v for k, v in own.items() if v is not None}
+        self._data: dict[str, Any] = {"sample": self.profile.sample, "name": data or "mnist"}
         self._started = time.perf_counter()
+
+    @property
+    def _data_hash(self) -> str:
+        return data.data_hash(**self._data)
 
     def settings(self, spec: ModelSpec) -> TrainingSettings:
         """The report's settings at this profile's size; the classifier needs ten epochs at most."""
@@ -46,14 +65,14 @@ class Study:
         return TrainingSettings(epochs=epochs, batch_size=self.profile.batch_size, seed=self.seed)
 
     def images(self, split: str = "test") -> tuple[Tensor, Tensor]:
-        """Images (n, 784) in [0, 1] and labels (n,) of this profile's data; `split` is train or test.
+        """Images (n, 784) in [0, 1] and labels (n,) of this study's data; `split` is train or test.
 
         Where MNIST is not on this machine, the test images are the published ones.
         """
-        if split == "test" and not self.profile.sample and not data.is_there():
+        if split == "test" and self._data == {"sample": False, "name": "mnist"} and not data.is_there():
             if held := published.test_images():
                 return held
-        return data.load(split, sample=self.profile.sample)
+        return data.load(split, **self._data)
 
     def models(self, specs: Iterable[ModelSpec], progress: Callable[[str], None] = print) -> dict[str, Trained]:
         """The models of `specs`, which share their settings, by name: the published ones where they fit (`published`),
@@ -62,9 +81,9 @@ class Study:
         if len(shared := {self.settings(spec) for spec in specs}) != 1:
             raise ValueError(f"one call trains models of one setting; got {len(shared)}: ask for the classifier apart")
         (settings,) = shared
-        found = published.models(specs, settings, data.data_hash(self.profile.sample), progress)
+        found = published.models(specs, settings, self._data_hash, progress)
         if rest := [spec for spec in specs if spec.name not in found]:
-            found |= train_or_load(rest, settings, sample=self.profile.sample, device=self.device, progress=progress)
+            found |= train_or_load(rest, settings, device=self.device, progress=progress, **self._data)
         return {spec.name: found[spec.name] for spec in specs}
 
     def short_training(self, spec: ModelSpec, images: Tensor, labels: Tensor, **changes: Any) -> Trained:
@@ -117,7 +136,7 @@ class Study:
         return latent_points.pairs_of(trained, self.images("test")[0], self.profile.pairs, self.random())
 
     def _published_points(self, trained: Trained) -> Points | None:
-        return published.points(trained, data.data_hash(self.profile.sample), self.profile.pairs, self.seed)
+        return published.points(trained, self._data_hash, self.profile.pairs, self.seed)
 
     def random(self) -> torch.Generator:
         """A fresh source of random numbers, the same at every call."""
@@ -142,7 +161,7 @@ class Study:
             profile=self.profile,
             notebook=self.notebook,
             numbers=numbers,
-            parameters={"profile": self.profile.name, "device": self.device, "weights": published.mode()},
+            parameters=self._parameters | {"weights": published.mode()},
             seed=self.seed,
             checkpoints={m.spec.name: self._identity(m) for m in models},
             wall_time=round(time.perf_counter() - self._started, 2),
@@ -155,5 +174,5 @@ class Study:
 
     def _identity(self, trained: Trained) -> dict[str, str]:
         """The key of a model's checkpoint, which is of its recipe, and the hash of the weights that came of it here."""
-        recipe = key(trained.spec, self.settings(trained.spec), data.data_hash(self.profile.sample))
+        recipe = key(trained.spec, self.settings(trained.spec), self._data_hash)
         return {"key": recipe, "weights": digest(trained.model.state_dict())[:16]}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from . import parameters
+from . import data, parameters
 from .paths import FIGURES, RESULTS, build_root
+
+SHOWN = ("mnist", 8)  # data set and latent dimensions of the committed figures of notebook 08
+MOST_DIMENSIONS = 64  # of a latent space: half the units of the layers beside it
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,24 @@ class Profile:
     sizes: tuple[int, ...]  # training sets of the sweep, besides the whole one
     resamples: int  # of a bootstrap
     seed: int = 0  # of trainings and draws
+    data: str = SHOWN[0]  # the data set of the models of notebook 08; all others are of MNIST
+    latent_dim: int = SHOWN[1]  # and their latent dimensions; all others have two
 
     def __post_init__(self) -> None:
         parameters.seed(self.seed)
+        parameters.whole("latent_dim", self.latent_dim, 2, MOST_DIMENSIONS)
+        parameters.one_of("data", self.data, data.DATA_SETS)
+        data.data_hash(self.sample, self.data)
 
     @property
     def figures(self) -> Path:
-        """Where figures go: only `paper`, with the seed of the committed figures, writes into the committed folder."""
-        if self.name == "paper" and self.seed == 0:
+        """Where figures go: only `paper`, with the seed, data set and latent dimensions of the committed figures,
+        writes into the committed folder."""
+        seed = f"seed-{self.seed}" if self.seed else ""
+        models = f"{self.data}-k{self.latent_dim}" if (self.data, self.latent_dim) != SHOWN else ""
+        if self.name == "paper" and not seed and not models:
             return FIGURES
-        return build_root() / self.name / (f"seed-{self.seed}" if self.seed else "") / "figures"
+        return build_root() / self.name / seed / models / "figures"
 
     @property
     def results(self) -> Path:
@@ -78,12 +90,17 @@ def get_profile(name: str, seed: int = 0) -> Profile:
     return replace(PROFILES[parameters.one_of("profile", name, PROFILES)], seed=seed)
 
 
-def check_parameters(profile: str = "paper", seed: int = 0, device: str = "auto") -> Profile:
-    """The profile that the three parameters of every notebook choose. Nothing is made or read.
+def check_parameters(
+    profile: str = "paper", seed: int = 0, device: str = "auto", data: str | None = None, latent_dim: int | None = None
+) -> Profile:
+    """The profile that the parameters of a notebook choose. Every notebook has the first three, and notebook 08 the
+    data set and the latent dimensions of its models too. Nothing is made or read.
 
     Raises ValueError, saying what is valid, for an unknown profile, a seed that is no whole number from 0 to 2^32 - 1,
-    or a device that this machine does not have.
+    a device that this machine does not have, an unknown data set or one without a sample where the profile takes
+    samples, or latent dimensions that are no whole number from 2 to MOST_DIMENSIONS.
     """
-    chosen = get_profile(profile, seed)
+    models: dict[str, Any] = {"data": data, "latent_dim": latent_dim}
+    chosen = replace(get_profile(profile, seed), **{name: value for name, value in models.items() if value is not None})
     parameters.choose_device(device)
     return chosen

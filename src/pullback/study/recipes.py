@@ -68,7 +68,7 @@ RECIPES = {
     ),
     "beyond": Recipe(
         BEYOND, ("geometry/*.py", "geodesics/*.py", "study/beyond/codes.py", "study/beyond/pairs.py",
-                 "study/beyond/items.py", "study/beyond/run.py"), "ec15b1d5e8b1d8df",
+                 "study/beyond/items.py", "study/beyond/run.py"), "72aef37578ef3862",
     ),
 }  # fmt: skip
 

@@ -42,8 +42,10 @@ def train_or_load(
     sample: bool,
     device: str = "auto",
     progress: Callable[[str], object] = print,
+    name: str = "mnist",
 ) -> dict[str, Trained]:
-    """The models of `specs` by name, trained on MNIST (`sample`: on the committed part of it) where no checkpoint is.
+    """The models of `specs` by name, trained on the data set `name` (`sample`: on the committed part of MNIST) where no
+    checkpoint is.
 
     Missing models are trained side by side, one process and one thread each, as many at a time as there are
     processors (PULLBACK_JOBS overrides; one on a GPU): on a CPU that is faster than one model on all threads,
@@ -53,18 +55,23 @@ def train_or_load(
 
     Raises DivergenceError or DataError as the training does, and CheckpointError for a file that cannot be trusted.
     """
-    specs, data_hash = tuple(specs), data.data_hash(sample)
+    specs, data_hash = tuple(specs), data.data_hash(sample, name)
     remove_abandoned(build_root() / "checkpoints")
     missing = [spec for spec in specs if not available(spec, settings, data_hash, progress)]
     if loaded := len(specs) - len(missing):
         progress(f"{loaded} of {len(specs)} models loaded; training skipped")
     if missing:
-        _train_side_by_side(missing, settings, sample, device, progress)
+        _train_side_by_side(missing, settings, sample, device, progress, name)
     return {spec.name: read(spec, settings, data_hash) for spec in specs}
 
 
 def _train_side_by_side(
-    specs: list[ModelSpec], settings: TrainingSettings, sample: bool, device: str, progress: Callable[[str], object]
+    specs: list[ModelSpec],
+    settings: TrainingSettings,
+    sample: bool,
+    device: str,
+    progress: Callable[[str], object],
+    name: str,
 ) -> None:
     jobs = min(job_count(1 if choose_device(device).type == "cuda" else None), len(specs))
     progress(
@@ -74,26 +81,26 @@ def _train_side_by_side(
     if not sample:
         progress('for a first look, the profile "smoke" trains small versions in minutes: profile = "smoke" in a '
                  "notebook, PROFILE=smoke with make")
-        data.ensure()  # once, before every process would
+        data.ensure(name=name)  # once, before every process would
     what = f"training one of {', '.join(spec.name for spec in specs)}"
     told = Progress(specs, settings.epochs, progress)
     try:
-        side_by_side(_train_and_write, [(spec, settings, sample, device) for spec in specs], jobs, what, told)
+        side_by_side(_train_and_write, [(spec, settings, sample, device, name) for spec in specs], jobs, what, told)
     except BaseException:
         kept = f", {', '.join(told.finished)} kept" if told.finished else ""
         progress(f"stopped: {len(told.finished)} of {len(specs)} models trained{kept}; run it again to go on")
         raise
 
 
-def _train_and_write(spec: ModelSpec, settings: TrainingSettings, sample: bool, device: str) -> None:
-    images, labels = data.load("train", sample=sample)
+def _train_and_write(spec: ModelSpec, settings: TrainingSettings, sample: bool, device: str, name: str) -> None:
+    images, labels = data.load("train", sample=sample, name=name)
     started = time.perf_counter()
     trained = train(spec, settings, images, labels, device=device, progress=lambda epoch: say((spec.name, epoch)))
-    content = encode(trained, settings, data.data_hash(sample), {
+    content = encode(trained, settings, data.data_hash(sample, name), {
         "device": str(choose_device(device)),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "seconds": round(time.perf_counter() - started, 1),
     })
-    write_atomically(path_of(spec, settings, data.data_hash(sample)), content)
+    write_atomically(path_of(spec, settings, data.data_hash(sample, name)), content)
     say((spec.name, None))

@@ -39,6 +39,12 @@ class Size(NamedTuple):
     sample: bool = False
 
 
+SIZES = {
+    "paper": Size(),
+    "smoke": Size(epochs=12, batch_size=250, codes=500, probes=50, given=60, pairs=3, effort=1, sample=True),
+}
+
+
 class Item(NamedTuple):
     """A model and its seed, which draws weights and pairs."""
 

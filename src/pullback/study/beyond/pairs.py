@@ -59,6 +59,12 @@ def measure_pairs(
     }
 
 
+def drawn(codes: Tensor, pairs: int, seed: int) -> Tensor:
+    """Ends (pairs, 2, k) of disjoint pairs of codes (n, k), drawn by the seed."""
+    chosen = torch.randperm(len(codes), generator=torch.Generator().manual_seed(seed))[: 2 * pairs]
+    return codes[chosen].reshape(pairs, 2, -1)
+
+
 def solve(
     space: LatentSpace, start: Tensor, end: Tensor, codes: Tensor, size: Size, progress: Callable[[str], object]
 ) -> tuple[dict[str, Geodesics | ShortestPaths], dict[str, Any] | None]:

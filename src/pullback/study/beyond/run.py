@@ -29,7 +29,7 @@ from ..workers import job_count, say, side_by_side
 from . import RECIPE, tables
 from .codes import conditioning, roughness, scale
 from .items import FOLDER, ITEMS, Item
-from .pairs import measure_pairs
+from .pairs import drawn, measure_pairs
 
 # ------------------------------------------------------------------------------------------------ one record
 
@@ -84,8 +84,7 @@ def measure(item: Item, model: Any, progress: Callable[[str], object]) -> dict[s
         "reconstruction": reconstruction_loss(model, test),
     }
     progress("conditioning and roughness")
-    drawn = torch.randperm(len(test), generator=torch.Generator().manual_seed(item.seed))[: 2 * size.pairs]
-    ends = codes["test"][drawn].reshape(size.pairs, 2, -1)
+    ends = drawn(codes["test"], size.pairs, item.seed)
     return numbers | {"pairs": measure_pairs(space, ends, codes["training"], size, progress)}
 
 

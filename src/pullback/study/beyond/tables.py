@@ -34,11 +34,12 @@ def table(items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFrame:
         record = item.read(folder)
         if record is not None and "numbers" in record:
             told = {"data": NAMES[item.data], "latent_dim": item.latent_dim, "family": family(item.family)}
-            rows.append(told | {"seed": item.seed} | _row(item, record["numbers"]))
+            rows.append(told | {"seed": item.seed} | row(item, record["numbers"]))
     return pd.DataFrame(rows)
 
 
-def _row(item: Item, numbers: Mapping[str, Any]) -> dict[str, float]:
+def row(item: Item, numbers: Mapping[str, Any]) -> dict[str, float]:
+    """What a reader would compare of a model, of the numbers of its record."""
     at, scale, pairs = numbers["at"]["test"], numbers["scale"], numbers["pairs"]
     k, models = item.latent_dim, {item.family: dict(numbers)}
     sparse = np.array(pairs["ways"][DEFAULT]["sparse"], float)

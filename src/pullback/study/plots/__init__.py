@@ -8,12 +8,12 @@ solvers.py: solvers against the shortest path, on the pairs of one run.
 seeds.py: what the records of several seeds say, a dot a seed.
 claims.py: the scorecard, and the parts of a claim.
 away.py: metrics that are to know where their data are: wide maps, paths about a ring, knobs.
-dimensions.py: measures against the number of latent dimensions.
+dimensions.py: singular values, and measures against the number of latent dimensions.
 """
 
 from .away import codes_with_images, knob_dots, metric_paths, profiles, seeds_by_path, wide_maps
 from .claims import FURTHEST, VERDICTS, claim_parts, decisiveness, scorecard
-from .dimensions import against_dimension
+from .dimensions import against_dimension, spectra
 from .images import decoded_grid, image_grid, tiled
 from .maps import (
     about,
@@ -48,5 +48,5 @@ __all__ = [
     "decoded_grid", "digit_markers", "ends", "excess_boxes", "image_grid", "intervals", "knob_dots", "latent_heatmap",
     "latent_scatter", "loss_curves", "metric_paths", "paths", "performance_profile", "profiles", "ratio_boxes",
     "report_panels", "scorecard", "seed_dots", "seeds_by_path", "share_against_time", "share_lines", "share_table",
-    "shares_by_level", "solved_dots", "tiled", "use_style", "wide_maps",
+    "shares_by_level", "solved_dots", "spectra", "tiled", "use_style", "wide_maps",
 ]  # fmt: skip
