@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from statistics import fmean
 from types import NoneType, UnionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -315,13 +316,15 @@ def decode(kind: Any, value: Any, where: str = "") -> Any:
         return math.nan if value is None else decode(arguments[0], value, where)
     if origin is list:
         _expect(isinstance(value, list), where, value, "a list")
+        if all(type(item) is arguments[0] is float and math.isfinite(item) for item in value):  # most of a record
+            return value
         return [decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value)]
     if origin is dict:
         _expect(isinstance(value, dict), where, value, "an object")
         return {key: decode(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if is_dataclass(kind):
         _expect(isinstance(value, dict), where, value, "an object")
-        kinds = get_type_hints(kind, include_extras=True)
+        kinds = _kinds(kind)  # type: ignore[arg-type]
         within = {name: f"{where}.{name}".lstrip(".") for name in (*kinds, *value)}
         needed = {f.name for f in fields(kind) if f.default is MISSING}
         if wrong := [*(needed - value.keys()), *(value.keys() - kinds.keys())]:
@@ -333,6 +336,12 @@ def decode(kind: Any, value: Any, where: str = "") -> Any:
         return float(value)
     _expect(isinstance(value, kind), where, value, f"a {kind.__name__}")
     return value
+
+
+@cache
+def _kinds(kind: type) -> dict[str, Any]:
+    """The types of the fields of a dataclass, by name."""
+    return get_type_hints(kind, include_extras=True)
 
 
 def _expect(holds: bool, where: str, value: Any, wanted: str) -> None:
