@@ -35,18 +35,21 @@ def to_act_on(
     for have, names in (*NEEDS.items(), (IMAGES, ONLY_MNIST)):
         for name in names:
             words = {counted(n): judged.get(n, {}).get(name, NOT_MEASURED) for n in numbers_of_digits(items)}
+            of_rings = list(words.values())
             words["MNIST"] = tables.on_data(whole, ON_MNIST.get(name, name)) if whole else NOT_MEASURED
             on_rings = [] if name in ONLY_MNIST else own
             off = [over_line(r, name) for r in on_rings]
             time = [r["metrics"][name]["seconds"] / r["metrics"]["deterministic"]["seconds"] for r in on_rings]
             told = {"off the data, of the straight line": with_interval(off), "time": with_interval(time, 1)}
-            use = advice([word for word in words.values() if word != NOT_MEASURED])
-            rows[have, name] = words | told | {"use it": use}
+            rows[have, name] = words | told | {"use it": advice(of_rings, words["MNIST"])}
     return pd.DataFrame(rows.values(), index=pd.MultiIndex.from_tuples(rows, names=["if you have", "metric"]))
 
 
-def advice(words: Sequence[str]) -> str:
-    """Yes if a metric keeps to the data wherever it was judged, no if it leaves them somewhere, else open."""
+def advice(on_rings: Sequence[str], on_mnist: str) -> str:
+    """No if a metric leaves the data somewhere, yes if it keeps to them wherever it was judged, a ring among it, since
+    MNIST has no hole to be kept out of; else open."""
+    rings = [word for word in on_rings if word != NOT_MEASURED]
+    words = {*rings, on_mnist} - {NOT_MEASURED}
     if not words:
         return NOT_MEASURED
-    return "no" if "leaves" in words else "yes" if set(words) == {"keeps"} else "open"
+    return "no" if "leaves" in words else "yes" if rings and words == {"keeps"} else "open"
