@@ -10,6 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np
 import pytest
 import torch
@@ -372,6 +377,18 @@ def test_the_detour_is_that_of_the_record_and_between_decoded_codes(looked: Any)
     assert lengths[0] / lengths[1] == pytest.approx(ratio, rel=2e-3)
     methods = numbers["pairs"]["methods"]
     assert ratio == max(np.divide(*(methods[name]["length"] for name in ("straight", "default"))))
+
+
+@pytest.mark.usefixtures("looked")  # whose models it finds trained
+def test_the_example_of_the_page_runs(capsys: Any) -> None:
+    code = (PROJECT / "docs" / "beyond.md").read_text(encoding="utf-8").split("```")[1].removeprefix("python\n")
+    small = code.replace('"paper", seed=0, data="fashion", latent_dim=8', '"smoke", seed=0, data="mnist", latent_dim=3')
+    assert small != code
+    exec(compile(small, "beyond.md", "exec"), {"__name__": "__main__"})
+    axes = plt.gca()
+    assert {line.get_label(): len(line.get_xdata()) for line in axes.lines} == {"VAE": 3, "DAE": 3}
+    assert "'active coordinates': 3" in capsys.readouterr().out
+    plt.close("all")
 
 
 def test_the_committed_records_are_whole() -> None:
