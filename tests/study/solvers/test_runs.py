@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import multiprocessing
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
@@ -13,10 +14,12 @@ from torch import nn
 
 from pullback.geodesics import METHODS as SOLVERS
 from pullback.geodesics import Geodesics, geodesic
+from pullback.geodesics.certificate import lower_bound
 from pullback.geometry import HyperbolicHalfPlane
 from pullback.study import workers
 from pullback.study.errors import CheckpointError
 from pullback.study.knots import rounded
+from pullback.study.profiles import PROFILES
 from pullback.study.solvers import certificates, runs
 from pullback.study.solvers.premise import along
 from pullback.study.solvers.runs import CONTESTANTS, Contestant, Job, Problem, between_all, compare, search_box
@@ -206,10 +209,20 @@ def test_the_search_box_holds_data_and_end_points_with_a_margin() -> None:
 # ------------------------------------------------------------------------------------------------ the certificates
 
 
+def test_the_paper_s_bounds_have_the_defaults_and_no_small_profile_a_finer_grid_than_its_curves_ask_for() -> None:
+    paper, smoke = (PROFILES[name].reference_grid for name in ("paper", "smoke"))
+    defaults = {name: p.default for name, p in inspect.signature(lower_bound).parameters.items()}
+    assert certificates.settings_of(paper, gan=False) == {} and defaults["cells"] == certificates.MOST
+    assert certificates.settings_of(paper, gan=True) == certificates.ROUGH
+    for gan in (False, True):
+        small = certificates.settings_of(smoke, gan)
+        assert small["grid"] ** 2 < small["cells"] == (2 * smoke) ** 2 < defaults["cells"]
+
+
 def test_bounds_enclose_and_a_planted_detour_is_replaced_by_the_finer_grid_s_path(here: Path) -> None:
     """Of a GAN two pairs of three are bounded. Its first path is planted: a detour, which the finer grid undercuts."""
     problems = {"gan-m": problem(0), "vae-m": problem(1)}
-    compared = compare(problems, slow_pairs=1, grid=32, contestants=TWO, progress=lambda line: None)
+    compared = compare(problems, slow_pairs=1, grid=64, contestants=TWO, progress=lambda line: None)
     good = compared["gan-m"].optimum
     detour = good.points.clone()
     detour[0] += 0.2 * torch.linspace(0, torch.pi, detour.shape[1], dtype=torch.float64).sin()[:, None]

@@ -20,7 +20,9 @@ from .scores import Bounds, bounds, family
 
 TOGETHER = 5  # pairs a file
 FINER = 2  # steps a side of the grid on which a GAN's shortest paths are sought again, over those of the first grid
-ROUGH = {"target": 5e-3, "grids": 12, "cells": 2**17}  # of a GAN: less sharp a bound, more grids, each of fewer cells
+# Of a GAN: less sharp a bound, and more grids, each of fewer cells.
+ROUGH: dict[str, float] = {"target": 5e-3, "grids": 12, "cells": 2**17}
+MOST = 2**18  # cells of a grid, as `lower_bound` has it where nothing is said
 BINS = (0.0, 5.0, 20.0, 100.0, np.inf)  # of condition numbers
 
 
@@ -45,7 +47,7 @@ def certify(
         count = min(gan_pairs, len(points)) if gan else len(points)
         for first in range(0, count, TOGETHER):
             part = slice(first, min(first + TOGETHER, count))
-            settings = {"curves": points[part], "box": search_box(p)} | (ROUGH if gan else {})
+            settings = {"curves": points[part], "box": search_box(p)} | settings_of(points.shape[1] - 1, gan)
             jobs[model, first] = Job(model, p, (p.start[part], p.end[part]), LOWER, settings)
     run(jobs.values(), progress)
     found, spent = {}, {}
@@ -58,6 +60,15 @@ def certify(
         found[model] = bounds(c.optimum.length.numpy(), lower, [curves.length for curves in c.found.values()])
         spent[model] = seconds / max(1, np.isfinite(lower).sum())
     return best, found, spent
+
+
+def settings_of(segments: int, gan: bool) -> dict[str, float]:
+    """Settings of a lower bound to a curve with so many segments: no grid is finer than twice the curve, so that a
+    small profile does not wait for the bounds of the paper's. Only what differs from the defaults is a setting."""
+    settings, finest = dict(ROUGH if gan else {}), (2 * segments) ** 2
+    if finest < settings.get("cells", MOST):
+        settings |= {"grid": max(16, segments), "cells": finest}
+    return settings
 
 
 def _with_finer(
