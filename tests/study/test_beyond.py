@@ -330,10 +330,10 @@ def test_other_settings_other_records() -> None:
 
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The models that notebook 08 trains with three latent dimensions, and their items."""
+    """The models that a notebook trains with three latent dimensions, and their items."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PULLBACK_BUILD", str(tmp_path_factory.mktemp("build")))
-        study = Study("08", "smoke", device="cpu", data="mnist", latent_dim=3)
+        study = Study("mine", "smoke", device="cpu", data="mnist", latent_dim=3)
         items = shown.items(study.profile)
         trained = study.models([item.spec for item in items.values()], lambda line: None)
         yield items, {name: trained[item.spec.name].model for name, item in items.items()}
@@ -341,7 +341,7 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_notebook_trains_with_the_settings_of_the_records(profile: str) -> None:
-    study = Study("08", profile, seed=3, latent_dim=16, data="mnist")
+    study = Study("mine", profile, seed=3, latent_dim=16, data="mnist")
     for item in shown.items(study.profile).values():
         assert study.settings(item.spec) == item.settings and item.spec.latent_dim == 16 and item.seed == 3
         assert profile != "paper" or item in ITEMS

@@ -9,7 +9,7 @@ from typing import Any
 from . import data, parameters
 from .paths import FIGURES, RESULTS, build_root
 
-SHOWN = ("mnist", 8)  # data set and latent dimensions of the committed figures of notebook 08
+SHOWN = ("mnist", 8)  # data set and latent dimensions of the committed figures of a notebook that has them
 MOST_DIMENSIONS = 64  # of a latent space: half the units of the layers beside it
 
 
@@ -38,8 +38,8 @@ class Profile:
     sizes: tuple[int, ...]  # training sets of the sweep, besides the whole one
     resamples: int  # of a bootstrap
     seed: int = 0  # of trainings and draws
-    data: str = SHOWN[0]  # the data set of the models of notebook 08; all others are of MNIST
-    latent_dim: int = SHOWN[1]  # and their latent dimensions; all others have two
+    data: str = SHOWN[0]  # the data set, of a notebook that chooses it; elsewhere MNIST
+    latent_dim: int = SHOWN[1]  # and latent dimensions likewise; elsewhere two
 
     def __post_init__(self) -> None:
         parameters.seed(self.seed)
@@ -93,7 +93,7 @@ def get_profile(name: str, seed: int = 0) -> Profile:
 def check_parameters(
     profile: str = "paper", seed: int = 0, device: str = "auto", data: str | None = None, latent_dim: int | None = None
 ) -> Profile:
-    """The profile that the parameters of a notebook choose. Every notebook has the first three, and notebook 08 the
+    """The profile that the parameters of a notebook choose. Every notebook has the first three. One can have the
     data set and the latent dimensions of its models too. Nothing is made or read.
 
     Raises ValueError, saying what is valid, for an unknown profile, a seed that is no whole number from 0 to 2^32 - 1,

@@ -1,4 +1,4 @@
-"""What notebook 08 shows of the two models that it trains, besides the numbers of their records."""
+"""What a notebook shows of two models of any data set and latent dimension, besides the numbers of their records."""
 
 from __future__ import annotations
 
