@@ -92,6 +92,28 @@ def test_the_condition_number_does_not_matter_where_the_metric_is_constant(stret
     assert (found.lower <= ROUNDING * ((end - start) @ J.T).norm(dim=1)).all()
 
 
+class Cliff(Manifold):
+    """M = s(x)^2 I, where s falls from 1 to 1/300 on the way: nothing is shorter than the straight line along x."""
+
+    def root(self, z: Tensor) -> Tensor:
+        s = 0.003 + 0.997 * torch.sigmoid((0.3 - z[:, 0]) / 0.15)
+        return s[:, None, None] * torch.eye(2, dtype=z.dtype)
+
+    def metric(self, z: Tensor) -> Tensor:
+        return self.root(z) @ self.root(z)
+
+
+def test_a_metric_that_nearly_vanishes_somewhere_is_bounded_closely_and_more_so_on_a_finer_grid() -> None:
+    """Beyond the cliff a distance hardly rises, and an error that is small before it makes a slope of a hundred."""
+    start = torch.tensor([[-1.0, 0.1], [-1.0, 0.2], [-0.5, 0.0]], dtype=torch.float64)
+    end = torch.tensor([[1.0, 0.1], [1.5, 0.2], [0.4, 0.0]], dtype=torch.float64)
+    curves = torch.lerp(start[:, None], end[:, None], T[:, None])
+    box = ((-2.0, 2.0), (-2.0, 2.0))
+    coarse, fine = (lower_bound(Cliff(), curves, box, grid=n, grids=1).gap.max() for n in (48, 96))
+    assert fine < 0.02 and fine < coarse / 2
+    assert lower_bound(Cliff(), curves, box, grid=48).gap.max() < 3e-3
+
+
 def test_beyond_the_cut_locus_the_bound_is_of_the_distance_within_the_box() -> None:
     """The chart's straight line goes the long way round the cylinder; within the chart nothing is shorter."""
     cylinder = FlatCylinder()

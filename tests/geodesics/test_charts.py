@@ -22,6 +22,15 @@ def test_curves_no_longer_than_the_bound_stay_in_the_cells_that_chords_leave() -
     assert hold(cells, box.places(curve)).all() and not cells.all()
 
 
+def test_the_smaller_box_has_as_many_cells_and_they_keep_their_shape() -> None:
+    ends = np.array([[-0.05, -0.9], [0.05, 0.9]])
+    upper = float(Sphere().distance(*torch.from_numpy(ends)[:, None]))
+    box, _, _ = within_chords(Sphere(), ends, 1.001 * upper, FIRST)
+    cell, first = ((b.high - b.low) / b.shape for b in (box, FIRST))
+    assert box.shape[1] > 1.5 * box.shape[0] and 0.9 * 32**2 < np.prod(box.shape) <= 32**2
+    assert abs(cell[0] / cell[1] / (first[0] / first[1]) - 1) < 0.1
+
+
 def test_where_nothing_is_embedded_the_box_stays() -> None:
     box, cells, closed = within_chords(HyperbolicHalfPlane(), np.array([[0.0, 1.0], [1.0, 1.0]]), 1.0, FIRST)
     assert box is FIRST and cells.all() and not closed

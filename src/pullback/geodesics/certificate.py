@@ -6,8 +6,8 @@ no longer than L lead:
 
 0. Chords. No curve in an embedded manifold is shorter than its chord: |f(b) - f(a)| is a first lower bound, and only
    the points count with |f(z) - f(a)| + |f(z) - f(b)| <= L, on a box about them.
-1. March. Distances u_a and u_b from the two ends by fast marching (`marching`), as splines; again with the slowness
-   divided by the slopes found, where these exceed one.
+1. March. Distances u_a and u_b from the two ends by fast marching (`marching`), as splines, under the softest metric
+   that a cell's places have on average (`subsolutions.soft`); again with the slowness divided by the slopes found.
 2. Rescale level by level. phi_a' is one over the largest slope of u_a at that level, so that phi_a(u_a(z)) is at most
    the length of any curve from a to z; phi_b likewise.
 3. Discard. A curve from a to b no longer than L stays in E = { phi_a(u_a) + phi_b(u_b) <= L }, in the part of E that
@@ -32,24 +32,40 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from ..geometry.derivatives import Generator
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
-from .charts import BEYOND, Axis, Box, Chart, Tube, chord, within_chords
+from .charts import BEYOND, THIN, Axis, Box, Chart, Tube, chord, within_chords
 from .curves import measure
 from .marching import Array
-from .subsolutions import Cells, Distance, Function, Rate, about, candidates, hold, least, most, slope, spread, steepest
+from .subsolutions import (
+    Cells,
+    Distance,
+    Function,
+    Rate,
+    about,
+    candidates,
+    hold,
+    least,
+    most,
+    slope,
+    soft,
+    spread,
+    steepest,
+)
 
-REPAIRS, STEEPEST = 2, 4.0  # marches after the first, and the largest change of the slowness by one
+REPAIRS = 4  # marches after the first
+FACTORS = 0.98, 1.5  # least and largest, by which a march divides the slowness of the last one
+EVENED = 0.7  # cells over which these factors are evened
 BINS = 4  # of levels, in one step of the grid's longer side
 SLACK = 1e-5  # relative; by so much a curve may be longer than the upper bound and still be kept in E
 STABLE = 0.97  # of its cells that E keeps, and is not shrunk again
 FINER = 1.2  # least ratio of two grids' steps
 WIDE = 0.5  # of the curve's length; no tube is wider
 MARGINS = (1.1, 1.3, 1.7)  # of a tube's width over what it has to hold
-THIN = 12  # least cells across a tube
 AT_ENDS, AROUND = 8, 2.0  # one random place in AT_ENDS is about each end, within AROUND steps
 
 
@@ -186,9 +202,9 @@ class _Pair:
         table = table if chart is first else chart.table(self.manifold, cells)
         grid, found, everywhere = self._explore(chart, table, cells, ends)
         lower, everywhere = max(lower, found), everywhere or closed
-        axis, grids = Axis.along(self.manifold, self.knots), 1
+        axis, grids, tubes = Axis.along(self.manifold, self.knots), 1, True
         while self.length > (1 + self.target) * lower and grids < self.grids:
-            finer = self._tube(grid, axis) or self._box(grid)
+            finer = (self._tube(grid, axis) if tubes else None) or self._box(grid)
             if finer is None:
                 if 2 * self.grid**2 > self.cells:
                     break
@@ -197,10 +213,13 @@ class _Pair:
                     continue
                 finer = self._in_place(grid.chart)
             chart, cells, ends = finer
-            was = lower
-            grid, found, _ = self._explore(chart, chart.table(self.manifold, cells), cells, ends)
-            grids, lower = grids + 1, max(lower, found)
-            if isinstance(chart, Tube) and lower - was < self.target / 10 * self.length:
+            explored, found, _ = self._explore(chart, chart.table(self.manifold, cells), cells, ends)
+            grids += 1
+            if isinstance(chart, Tube) and isinstance(grid.chart, Box) and found < lower:
+                tubes = False  # where the metric is small its coordinates reach far, and boxes are better
+                continue
+            grid, gained, lower = explored, found - lower, max(lower, found)
+            if isinstance(chart, Tube) and gained < self.target / 10 * self.length:
                 if 2 * self.grid**2 > self.cells or self.length <= (1 + 3 * self.target) * lower:
                     break
                 self.grid = int(2**0.5 * self.grid)
@@ -210,7 +229,8 @@ class _Pair:
         """Steps 1 to 4 on a chart, whose metric on the half grid is `table`, for curves between `ends` (2, 2) that stay
         in `cells`: the grid, the lower bound, and whether no curve leaves the chart that is short enough."""
         bins = BINS * max(chart.shape)
-        distances = [self._march(table, cells, end) for end in ends]
+        nodes = soft(table)
+        distances = [self._march(nodes, table, cells, end) for end in ends]
         functions = [u.on_half_grid() for u in distances]
         slopes = [slope(table, function) for function in functions]
         grid, inside = _Grid(chart, cells, distances, [], self.upper), True
@@ -236,13 +256,17 @@ class _Pair:
             grid.cells = kept
         return grid, self._bound(grid, table, functions, ends), inside
 
-    def _march(self, table: Array, cells: Cells, source: Array) -> Distance:
-        nodes = np.pad(table[1::2, 1::2], ((1, 1), (1, 1), (0, 0)), mode="edge")
+    def _march(self, nodes: Array, table: Array, cells: Cells, source: Array) -> Distance:
+        """About the distance from a source, flattened where it is too steep: it is marched again with the slowness
+        divided by the largest slope of a cell and its neighbours, for splines reach so far. These factors are evened,
+        for a slowness that jumps from cell to cell would make new slopes."""
+        nodes = np.pad(nodes, ((1, 1), (1, 1), (0, 0)), mode="edge")
         slowness = np.ones(nodes.shape[:2])
         u = Distance.march(nodes, source, slowness)
         for _ in range(REPAIRS):
             worst = np.where(cells, steepest(slope(table, u.on_half_grid())), 1.0)
-            inner = slowness[1:-1, 1:-1] / np.clip(worst, 0.98, STEEPEST)
+            around = ndimage.grey_dilation(np.log(np.clip(worst, *FACTORS)), (3, 3))
+            inner = slowness[1:-1, 1:-1] / np.exp(ndimage.gaussian_filter(around, EVENED))
             slowness = np.pad(inner, 1, mode="edge")
             u = Distance.march(nodes, source, slowness)
         return u
@@ -340,7 +364,8 @@ class _Pair:
         index = np.argwhere(grid.cells)
         low, high = index.min(0) + 0.5, index.max(0) + 1.5
         sides = high - low
-        n, m = (int(k) for k in np.maximum(self.grid * np.sqrt(sides / sides[::-1]), THIN))
+        steps = np.sqrt(min(self.grid**2 * np.prod(sides) / len(index), self.cells))
+        n, m = (int(k) for k in np.maximum(steps * np.sqrt(sides / sides[::-1]), THIN))
         if min((n, m) / sides) < FINER:
             return None
         corners = old.points(np.stack((low, high)))

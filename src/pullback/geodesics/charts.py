@@ -19,6 +19,7 @@ from .marching import Array
 from .subsolutions import Cells, about, hold, least, spread
 
 SKETCH, SMALLER = 48, 0.5  # steps a side of the grids on which chords are taken, and largest ratio of their boxes
+THIN = 12  # least cells across a box or a tube
 BEYOND = 0.3  # of the curve's length by which a tube may go beyond its ends
 
 
@@ -195,11 +196,13 @@ def within_chords(manifold: Manifold, points: Array, upper: float, first: Box) -
             closed = not (found[[0, -1]].any() or found[:, [0, -1]].any())
         index = np.argwhere(found)
         corners = sketch.points(np.stack((index.min(0) + 0.5, index.max(0) + 1.5)))
-        smaller = Box(corners[0], corners[1], first.shape)
+        sides = (corners[1] - corners[0]) / (first.high - first.low) * first.shape
+        n, m = np.maximum(np.sqrt(np.prod(first.shape) * sides / sides[::-1]), THIN)
+        smaller = Box(corners[0], corners[1], (int(n), int(m)))
         if np.prod(smaller.high - smaller.low) > SMALLER * np.prod(box.high - box.low):
             break
         places = sketch.places(smaller.half_grid()[1::2, 1::2].reshape(-1, 2))
-        box, kept = smaller, hold(spread(found), places).reshape(first.shape)
+        box, kept = smaller, hold(spread(found), places).reshape(smaller.shape)
     return box, kept, closed
 
 

@@ -10,7 +10,11 @@ at every node, and the distances U solve
     sum_i w_i max(0, U(x) - U(x + e_i), U(x) - U(x - e_i))^2 = m(x)^2,
 
 m the slowness, 1 for the metric itself. The nodes are accepted in the order of their values, as by Dijkstra. A node
-that is accepted is computed once more with differences of second order (Sethian, 1999), where there is room for them.
+that is accepted is computed once more with differences of second order (Sethian, 1999), where there is room for them,
+and takes the smaller value: where two fronts meet, the second order overshoots.
+Near the source, U is the cone of the metric there and a rest, and differences are taken of the rest (Luo and Qian,
+2012, additive factors). Farther off the cone would only disturb: where the metric is much smaller than at the source,
+the cone's curvature exceeds the slope of U itself.
 
 The loops are compiled by numba where it is installed (`pip install numba`). Without it the same code runs as plain
 Python, with the same numbers, some hundred times slower.
@@ -37,6 +41,7 @@ else:
 
 WORST = 1e-10  # the least eigenvalue of M, relative to the largest, that the stencils follow
 NEAR = 5  # nodes no further than this from the source, in steps, start from the length of the straight line
+TIP = 20  # steps from the source within which the differences are of U less the cone of the metric at the source
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -194,12 +199,13 @@ def _update(
                 side = sign
         if second and v[k] < math.inf:
             px, py, ex, ey = i - source[0], j - source[1], side * ex, side * ey
-            cone = _cone(px, py, here)
-            slope = (here[0] * px * ex + here[1] * (px * ey + py * ex) + here[2] * py * ey) / max(cone, 1e-300)
-            near = _cone(px + ex, py + ey, here)
+            slope, cone, near, far = 0.0, 0.0, 0.0, 0.0
+            if px * px + py * py < TIP * TIP:
+                cone = _cone(px, py, here)
+                slope = (here[0] * px * ex + here[1] * (px * ey + py * ex) + here[2] * py * ey) / max(cone, 1e-300)
+                near, far = _cone(px + ex, py + ey, here), _cone(px + 2 * ex, py + 2 * ey, here)
             x, y = i + 2 * ex, j + 2 * ey
             if 0 <= x < rows and 0 <= y < columns and done[x, y] and U[x, y] <= v[k]:
-                far = _cone(px + 2 * ex, py + 2 * ey, here)
                 v[k] = (4 * v[k] - U[x, y]) / 3
                 v[k] += slope * 2 / 3 + cone - (4 * near - far) / 3
                 w[k] = 2.25 * weights[i, j, k]
@@ -239,7 +245,7 @@ def _march(
         i, j = node // m, node % m
         if U[i, j] < first[i, j]:
             value = _update(i, j, U, done, weights, offsets, slowness[i, j], True, source, here)
-            if value < math.inf:
+            if value < U[i, j]:
                 U[i, j] = value
         done[i, j] = True
         for k in range(pointers[node], pointers[node + 1]):

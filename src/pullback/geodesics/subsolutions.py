@@ -79,6 +79,30 @@ def slope(metric: Array, function: Function) -> Array:
     return np.where(np.isfinite(metric).all(-1), h, 0.0)
 
 
+def soft(metric: Array) -> Array:
+    """The harmonic mean (n, m, 3) of the metric (2 n + 1, 2 m + 1, 3) over each cell's nine places: as short as the
+    shortest of them in every direction, but for a factor of 3. NaN where it is not finite amid the cell; what is not
+    finite elsewhere, or singular, is left out of the mean.
+
+    The slopes of a distance are one under the metric that it was marched with. Where the metric is far smaller in one
+    place of a cell than in the others, only a distance under a mean like this is not too steep there.
+    """
+    a, b, c = np.moveaxis(metric, -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = np.stack((c, -b, a), -1) / (a * c - b * b)[..., None]
+        known = np.isfinite(inverse).all(-1)
+        total = _sum_of_cells(np.where(known[..., None], inverse, 0.0)) / _sum_of_cells(known[..., None] * 1.0)
+        p, q, r = np.moveaxis(total, -1, 0)
+        mean = np.stack((r, -q, p), -1) / (p * r - q * q)[..., None]
+    amid = metric[1::2, 1::2]
+    return np.where(np.isfinite(mean).all(-1, keepdims=True) & np.isfinite(amid), mean, amid)
+
+
+def _sum_of_cells(x: Array) -> Array:
+    x = x[:-2:2] + x[1::2] + x[2::2]
+    return x[:, :-2:2] + x[:, 1::2] + x[:, 2::2]
+
+
 def least(x: Array) -> Array:
     """No more than a function takes in each cell, from its values on the half grid: see `_reserve`."""
     return -most(-x)

@@ -129,7 +129,8 @@ def result_files(jobs: Iterable[runs.Job]) -> dict[str, bytes]:
     arrays: dict[str, dict[str, NDArray[Any]]] = {}
     for path in sorted(jobs[0].path.parent.glob("*.safetensors")):
         tensors, about = runs.load(path)
-        if about.get("recipe") == str(runs.RECIPE) and about["model"].split(", ")[0] in names:
+        solver = runs.LOWER if f"-{runs.in_names(runs.LOWER)}-" in path.name else ""
+        if about.get("recipe") == runs.recipe_of(solver) and about["model"].split(", ")[0] in names:
             own = {f"{about['key']}/{field}": value for field, value in packed(tensors).items()}
             arrays.setdefault(published.results_name(about["model"]), {}).update(own)
     return {name: zipped(own) for name, own in arrays.items()}

@@ -42,10 +42,14 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "3a9b822b093d22f4",
+        "bb74a710579cd24b",
     ),
     "solving": Recipe(
-        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "5157456587e7f23a"
+        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "1caee7cf1cbb7d4d"
+    ),
+    "bounding": Recipe(
+        runs.BOUNDING, ("geometry/*.py", "geodesics/certificate.py", "geodesics/charts.py", "geodesics/marching.py",
+                        "geodesics/subsolutions.py", "study/solvers/runs.py"), "a6fa0d00cbeeab3a",
     ),
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
     "fitting": Recipe(
@@ -59,16 +63,16 @@ RECIPES = {
         MNIST, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/records/interpolation.py",
                 "study/away/between.py", "study/away/draws.py", "study/away/judging.py", "study/away/knobs.py",
                 "study/away/processes.py", "study/away/run.py", "study/away/systems.py", "study/away/uses.py",
-                "study/away/variance.py"), "ce057e1a5e925436",
+                "study/away/variance.py"), "5e3ecd60611cd048",
     ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/away/processes.py",
                 "study/rings/digits.py", "study/rings/decoders.py", "study/rings/metrics.py",
-                "study/rings/judgement.py", "study/rings/run.py"), "56fc9e59c7829044",
+                "study/rings/judgement.py", "study/rings/run.py"), "536c00201c1e254c",
     ),
     "beyond": Recipe(
         BEYOND, ("geometry/*.py", "geodesics/*.py", "study/beyond/codes.py", "study/beyond/pairs.py",
-                 "study/beyond/items.py", "study/beyond/run.py"), "72aef37578ef3862",
+                 "study/beyond/items.py", "study/beyond/run.py"), "02d33133499c589b",
     ),
 }  # fmt: skip
 

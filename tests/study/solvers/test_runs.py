@@ -209,14 +209,23 @@ def test_the_search_box_holds_data_and_end_points_with_a_margin() -> None:
 # ------------------------------------------------------------------------------------------------ the certificates
 
 
-def test_the_paper_s_bounds_have_the_defaults_and_no_small_profile_a_finer_grid_than_its_curves_ask_for() -> None:
+def test_the_paper_s_bounds_have_the_defaults_and_grids_are_as_fine_as_curves() -> None:
     paper, smoke = (PROFILES[name].reference_grid for name in ("paper", "smoke"))
     defaults = {name: p.default for name, p in inspect.signature(lower_bound).parameters.items()}
-    assert certificates.settings_of(paper, gan=False) == {} and defaults["cells"] == certificates.MOST
-    assert certificates.settings_of(paper, gan=True) == certificates.ROUGH
+    assert defaults | certificates.settings_of(paper, gan=False) == defaults
     for gan in (False, True):
-        small = certificates.settings_of(smoke, gan)
-        assert small["grid"] ** 2 < small["cells"] == (2 * smoke) ** 2 < defaults["cells"]
+        large, small = (certificates.settings_of(segments, gan) for segments in (paper, smoke))
+        assert small["grid"] / large["grid"] == smoke / paper
+        assert small["cells"] / large["cells"] == (smoke / paper) ** 2
+        assert large["grid"] ** 2 <= large["cells"]
+
+
+def test_a_lower_bound_s_key_has_a_version_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = problem()
+    jobs = [runs.Job("m", p, (p.start, p.end), solver, {}) for solver in (runs.LOWER, "newton")]
+    before = [job.key for job in jobs]
+    monkeypatch.setattr(runs, "BOUNDING", runs.BOUNDING + 1)
+    assert jobs[0].key != before[0] and jobs[1].key == before[1]
 
 
 def test_bounds_enclose_and_a_planted_detour_is_replaced_by_the_finer_grid_s_path(here: Path) -> None:

@@ -14,6 +14,7 @@ from .. import checkpoints, data
 from ..models import ModelSpec
 from ..paths import RESULTS
 from ..provenance import read_sealed
+from ..solvers.runs import BOUNDING
 from ..training import TrainingSettings
 from . import RECIPE
 
@@ -78,6 +79,7 @@ class Item(NamedTuple):
     def key(self) -> str:
         """Sixteen hexadecimal digits that change whenever the numbers of the record might."""
         decisive = [checkpoints.key(self.spec, self.settings, self.data_hash), RECIPE, self.size]
+        decisive += [BOUNDING] if self.latent_dim == 2 else []  # elsewhere no distance is bounded
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
     def images(self, split: str) -> tuple[Tensor, Tensor]:

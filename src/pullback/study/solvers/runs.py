@@ -36,6 +36,7 @@ from ..training import Trained
 from ..workers import job_count, say, side_by_side
 
 RECIPE = 2  # of solving and measuring a curve: raised when kept results no longer are what the code would give
+BOUNDING = 3  # of lower bounds: see `recipe_of`
 MARGIN = 1.5  # sides of the box in which the shortest path is sought, over sides of the box of data and end points
 REMEDY = "Delete it and run again"
 SHORTEST, LOWER, POLISHED = "shortest path", "lower bound", "polished"  # what is run beside the contestants
@@ -129,14 +130,24 @@ class Job(NamedTuple):
         tensors = {name: value for name, value in self.settings.items() if isinstance(value, Tensor)}
         plain = {name: value for name, value in self.settings.items() if name not in tensors}
         weights = {f"weights.{n}": w for n, w in f.state_dict().items()} if isinstance(f, nn.Module) else {}
-        decisive = {"recipe": str(RECIPE), "manifold": self.problem.identity, "solver": self.solver,
+        decisive = {"recipe": recipe_of(self.solver), "manifold": self.problem.identity, "solver": self.solver,
                     "settings": json.dumps(plain, sort_keys=True)}  # fmt: skip
         return digest(weights | tensors | {"start": start, "end": end}, decisive)[:16]
 
     @property
     def path(self) -> Path:
-        solver = self.solver.replace(" ", "-")
-        return build_root() / "comparisons" / f"{self.model}-{solver}-{self.key}.safetensors"
+        return build_root() / "comparisons" / f"{self.model}-{in_names(self.solver)}-{self.key}.safetensors"
+
+
+def recipe_of(solver: str) -> str:
+    """The version of the recipe behind a job's result. That of lower bounds is one of its own since version 3; up to
+    version 2 the recipe of solving was theirs too."""
+    return str(BOUNDING if solver == LOWER else RECIPE)
+
+
+def in_names(solver: str) -> str:
+    """A solver's name, as the names of kept results have it."""
+    return solver.replace(" ", "-")
 
 
 def problem(study: Study, trained: Trained, pairs: Pairs) -> Problem:
@@ -262,7 +273,8 @@ def _solve_and_write(job: Job) -> None:
     if "points" in tensors:
         tensors["points"] = rounded(tensors["points"])
     tensors["wall"] = torch.tensor(seconds, dtype=torch.float64)
-    about = {"recipe": str(RECIPE), "model": job.model, "key": job.key, "digest": digest(tensors, {"key": job.key})}
+    about = {"recipe": recipe_of(job.solver), "model": job.model, "key": job.key}
+    about |= {"digest": digest(tensors, {"key": job.key})}
     write_atomically(job.path, save(tensors, about))
     say(f"{job.model} {seconds}")
 
