@@ -43,7 +43,7 @@ def asked(study: Study, trained: Trained) -> list[runs.Job]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A build folder with two small models and a solver's results, and weights/ as published from it."""
     with pytest.MonkeyPatch.context() as patch:
-        build, weights = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("weights")
+        build, weights = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("to") / "weights"
         for name, value in {"PULLBACK_BUILD": str(build), published.SWITCH: "train", "PULLBACK_JOBS": "1"}.items():
             patch.setenv(name, value)
         patch.setattr(published, "FOLDER", weights)
@@ -248,9 +248,35 @@ def test_nothing_is_written_while_a_model_or_a_result_is_missing(
     with pytest.raises(publish.PublishError, match=rf"no checkpoint {VAE.name}-\w+.safetensors, {GAN.name}"):
         publish.write(study(), (VAE, GAN), True, "abc")
     jobs = asked_without_images(monkeypatch)
+    monkeypatch.setitem(publish.CURRENT, "solving", runs.RECIPE + 1)
     with pytest.raises(publish.PublishError, match=f"2 of 2 results are missing, {VAE.name}-straight"):
         publish.result_files(jobs)
     assert bits_of(folder) == before
+
+
+def test_what_is_published_stays_so_until_its_recipe_is_an_older_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that has computed the bounds alone publishes them beside the results of another."""
+    jobs = asked_without_images(monkeypatch)
+    before = publish.result_files(jobs)
+    name = published.results_name(VAE.name)
+    assert before == {name: (folder / name).read_bytes()}
+    settings = {"curves": straight(jobs[0]), "box": ((-9.0, 9.0), (-9.0, 9.0)), "grid": 16, "grids": 1}
+    bound = jobs[0]._replace(solver=runs.LOWER, settings=settings)
+    monkeypatch.setattr(runs, "say", lambda message: None)
+    runs._solve_and_write(bound)
+    both = publish.result_files(jobs)
+    write_atomically(folder / name, both[name])
+    bound.path.unlink()
+    assert publish.result_files(jobs) == both != before
+    monkeypatch.setitem(publish.CURRENT, "bounding", runs.BOUNDING + 1)
+    assert publish.result_files(jobs) == before
+
+
+def straight(job: runs.Job) -> torch.Tensor:
+    start, end = (z.double() for z in job.pairs)
+    return torch.lerp(start[:, None], end[:, None], torch.linspace(0, 1, 9, dtype=torch.float64)[:, None])
 
 
 def asked_without_images(monkeypatch: pytest.MonkeyPatch) -> list[runs.Job]:

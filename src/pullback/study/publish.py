@@ -57,6 +57,9 @@ def trial() -> bytes:
     return checkpoints.encode(trained, TRIAL_SETTINGS, data.data_hash(True), {"device": "cpu"})
 
 
+CURRENT = {"solving": runs.RECIPE, "bounding": runs.BOUNDING}  # recipes of what solvers found
+
+
 def trial_name() -> str:
     return f"trial/{checkpoints.path_of(TRIAL, TRIAL_SETTINGS, data.data_hash(True)).name}"
 
@@ -116,24 +119,37 @@ def jobs_of_notebooks(study: Study, models: Mapping[str, Trained]) -> list[runs.
 
 
 def result_files(jobs: Iterable[runs.Job]) -> dict[str, bytes]:
-    """What solvers found on models, a file each, from the build folder: all results of today's recipe that are there.
+    """What solvers found on models, a file each: all results of today's recipes that are in the build folder, and those
+    that are published already.
 
     Raises PublishError if those of `jobs` are not among them, CheckpointError for one that is not whole.
     """
-    jobs = list(jobs)
-    if missing := [job.path.name for job in jobs if not job.path.exists()]:
+    jobs, arrays = list(jobs), held_results()
+    held = {field.partition("/")[0] for own in arrays.values() for field in own}
+    if missing := [job.path.name for job in jobs if not job.path.exists() and job.key not in held]:
         raise PublishError(
             f"{len(missing)} of {len(jobs)} results are missing, {missing[0]} first: `make figures` computes them"
         )
     names = {job.model for job in jobs}  # and not the surfaces of notebook 6, which take seconds
-    arrays: dict[str, dict[str, NDArray[Any]]] = {}
     for path in sorted(jobs[0].path.parent.glob("*.safetensors")):
         tensors, about = runs.load(path)
         solver = runs.LOWER if f"-{runs.in_names(runs.LOWER)}-" in path.name else ""
         if about.get("recipe") == runs.recipe_of(solver) and about["model"].split(", ")[0] in names:
             own = {f"{about['key']}/{field}": value for field, value in packed(tensors).items()}
             arrays.setdefault(published.results_name(about["model"]), {}).update(own)
-    return {name: zipped(own) for name, own in arrays.items()}
+    return {name: zipped(own) for name, own in arrays.items() if own}
+
+
+def held_results() -> dict[str, dict[str, NDArray[Any]]]:
+    """The published results of today's recipes, by the names of their files; lower bounds are those with samples."""
+    recipes_then, found = published.manifest().get("recipes", {}), {}
+    solving, bounding = (recipes_then.get(name) == recipe for name, recipe in CURRENT.items())
+    for name, content in kept_results().items():
+        with np.load(io.BytesIO(lzma.decompress(content)), allow_pickle=False) as file:
+            arrays = {field: file[field] for field in file.files}
+        bounds = {field.partition("/")[0] for field in arrays if field.endswith("/samples")}
+        found[name] = {f: x for f, x in arrays.items() if (bounding if f.partition("/")[0] in bounds else solving)}
+    return found
 
 
 def zipped(arrays: Mapping[str, NDArray[Any]]) -> bytes:

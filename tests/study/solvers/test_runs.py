@@ -228,6 +228,19 @@ def test_a_lower_bound_s_key_has_a_version_of_its_own(monkeypatch: pytest.Monkey
     assert jobs[0].key != before[0] and jobs[1].key == before[1]
 
 
+def test_a_lower_bound_is_sought_beside_a_solver_s_curve_where_the_shortest_path_is_longer(here: Path) -> None:
+    """Planted: a detour in the place of the first pair's shortest path, which Newton's method finds."""
+    problems = {"vae-m": problem(1)}
+    compared = compare(problems, slow_pairs=1, grid=64, contestants=TWO, progress=lambda line: None)
+    good = compared["vae-m"].optimum
+    detour, length = good.points.clone(), good.length.clone()
+    detour[0] += 0.2 * torch.linspace(0, torch.pi, detour.shape[1], dtype=torch.float64).sin()[:, None]
+    length[0] *= 1.5
+    compared["vae-m"] = replace(compared["vae-m"], optimum=replace(good, points=detour, length=length))
+    limits = certificates.certify(problems, compared, gan_pairs=1, progress=lambda line: None)[1]["vae-m"]
+    assert limits.gap.max() < 2e-3 and limits.upper[0] < 1.01 * good.length[0].item()
+
+
 def test_bounds_enclose_and_a_planted_detour_is_replaced_by_the_finer_grid_s_path(here: Path) -> None:
     """Of a GAN two pairs of three are bounded. Its first path is planted: a detour, which the finer grid undercuts."""
     problems = {"gan-m": problem(0), "vae-m": problem(1)}
@@ -239,6 +252,7 @@ def test_bounds_enclose_and_a_planted_detour_is_replaced_by_the_finer_grid_s_pat
     length[0] *= 1.5
     compared["gan-m"] = replace(compared["gan-m"], optimum=replace(good, points=detour, length=length))
     best, limits, seconds = certificates.certify(problems, compared, gan_pairs=2, progress=lambda line: None)
+    assert (best["vae-m"].optimum.points == compared["vae-m"].optimum.points).all()
     assert [limits[name].sought.tolist() for name in problems] == [[True, True, False], [True, True, True]]
     torch.testing.assert_close(best["gan-m"].optimum.length, good.length, rtol=1e-4, atol=0)
     assert (best["gan-m"].optimum.points[0] - detour[0]).norm(dim=1).max() > 0.1

@@ -18,7 +18,8 @@ from .judgement import ROWS, evaluate, lengths, overall, share_solved
 from .pairs import DEFAULT, GRAPH, LOCAL, SPLINE, STRAIGHT
 
 NAMES = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}
-MEDIAN, HIGH, ACTIVE = "log_cond, median", "log_cond, 95 %", "log_cond of active coordinates, median"
+MEDIAN, HIGH = "log condition number", "log condition number, 95 %"
+ACTIVE = "log condition number, active"
 BAD = {condition: f"condition number above {condition} (%)" for condition in CONDITIONS}
 USED, SIZE = "active coordinates", "log_det / 2k, corrected"
 ROUGH, EXCESS, SPARSE = "roughness", "straight line longer by (%)", "geodesic at sparse places (%)"
@@ -57,6 +58,13 @@ def row(item: Item, numbers: Mapping[str, Any]) -> dict[str, float]:
         OVERLOOKED: 100 * _certified(pairs),
         LOSS: numbers["reconstruction"],
     }
+
+
+def means(found: pd.DataFrame, columns: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Means over seeds of columns of `table`, by family, data set and latent dimensions, as a figure's sidecar has
+    them; what no seed has is left out."""
+    groups = found.groupby(["family", "data", "latent_dim"], sort=False)[list(columns)].mean()
+    return {", ".join(map(str, names)): row.dropna().to_dict() for names, row in groups.iterrows()}
 
 
 def _certified(pairs: Mapping[str, Any]) -> float:
