@@ -29,7 +29,7 @@ class Profile:
     slow_pairs: int  # of them, those that the slow solvers are given
     codes: int  # of training images, for the solver that needs data
     reference_grid: int  # steps a side of the grid on which shortest paths and their lower bounds are sought
-    gan_pairs: int  # geodesics a GAN whose lower bounds are sought: a pair takes up to a minute
+    gan_pairs: int  # geodesics a GAN whose lower bounds are sought: a pair takes some minutes
     intervened: int  # geodesics under each intervention on conditioning
     levels: tuple[float, ...]  # of the interventions
     neighbours: int  # points a model whose nearest neighbours are compared
