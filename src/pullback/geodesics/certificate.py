@@ -14,7 +14,7 @@ no longer than L lead:
    holds a. Only slopes in E count: repeat 2 and 3 until E stays.
 4. Bound. Of several w made of u_a and u_b, each rescaled level by level over E, the largest w(b) - w(a).
 5. Branch. A finer grid on E alone: a tube along the curve if E fits into one, in whose coordinates the metric is nearly
-   diagonal whatever its condition number, a smaller box otherwise. Go to 1.
+   diagonal whatever its condition number, a smaller box otherwise, and where a tube is no better than the box. Go to 1.
 
 Near the shortest curve (u_a - u_b) / 2 and (u_a^2 - u_b^2) / 2 L have the right slope; the first is a subsolution
 everywhere but loses at the distances' tips, the second is smooth there, and is corrected for curvature by a multiple of
@@ -113,7 +113,8 @@ def lower_bound(
         the manifold.
     curves : (B, n + 1, 2) the knots of the shortest curves known, as `shortest_path` finds them: their lengths are the
         upper bounds. The closer these are, the closer are the lower bounds.
-    grid : steps a side of the first grid, which all pairs share. Later ones have as many cells until that is no help.
+    grid : steps a side of the first grid, which all pairs share. Later ones have as many cells where short curves may be,
+        until that is no help.
     cells : the most cells of any grid. It bounds the memory, to about 1.5 kB a cell.
     grids : the most grids that a pair is given. It bounds the time.
     target : the gap at which the search for a better bound ends.
