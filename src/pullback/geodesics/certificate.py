@@ -38,7 +38,7 @@ from torch import Tensor
 from ..geometry.derivatives import Generator
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
-from .charts import BEYOND, THIN, Axis, Box, Chart, Tube, chord, within_chords
+from .charts import BEYOND, THIN, Axis, Box, Chart, Tube, chord, closed, within_chords
 from .curves import measure
 from .marching import Array
 from .subsolutions import (
@@ -55,7 +55,7 @@ from .subsolutions import (
     soft,
     spread,
     steepest,
-)
+)  # fmt: skip
 
 REPAIRS = 4  # marches after the first
 FACTORS = 0.98, 1.5  # least and largest, by which a march divides the slowness of the last one
@@ -113,8 +113,8 @@ def lower_bound(
         the manifold.
     curves : (B, n + 1, 2) the knots of the shortest curves known, as `shortest_path` finds them: their lengths are the
         upper bounds. The closer these are, the closer are the lower bounds.
-    grid : steps a side of the first grid, which all pairs share. Later ones have as many cells where short curves may be,
-        until that is no help.
+    grid : steps a side of the first grid, which all pairs share. Later ones have as many cells where short curves may
+        be, until that is no help.
     cells : the most cells of any grid. It bounds the memory, to about 1.5 kB a cell.
     grids : the most grids that a pair is given. It bounds the time.
     target : the gap at which the search for a better bound ends.
@@ -197,12 +197,12 @@ class _Pair:
         lower = least = chord(self.manifold, self.knots[[0, -1]])
         if self.length <= (1 + self.target) * lower:
             return min(lower, self.length), True, 0, 0
-        box, cells, closed = within_chords(self.manifold, self.knots[[0, -1]], self.upper, first)
+        box, cells, inside = within_chords(self.manifold, self.knots[[0, -1]], self.upper, first)
         chart: Chart = box
         ends = box.places(self.knots[[0, -1]])
         table = table if chart is first else chart.table(self.manifold, cells)
         grid, found, everywhere = self._explore(chart, table, cells, ends)
-        lower, everywhere = max(lower, found), everywhere or closed
+        lower, everywhere = max(lower, found), everywhere or inside
         axis, grids, tubes = Axis.along(self.manifold, self.knots), 1, True
         while self.length > (1 + self.target) * lower and grids < self.grids:
             finer = (self._tube(grid, axis) if tubes else None) or self._box(grid)
@@ -212,7 +212,7 @@ class _Pair:
                 self.grid = int(2**0.5 * self.grid)
                 if not isinstance(grid.chart, Tube):
                     continue
-                finer = self._in_place(grid.chart)
+                finer = grid.chart.finer()
             chart, cells, ends = finer
             explored, found, _ = self._explore(chart, chart.table(self.manifold, cells), cells, ends)
             grids += 1
@@ -338,24 +338,9 @@ class _Pair:
             tube = Tube(axis, width, span, (along, across))
             if width > WIDE * self.length or tube.folds():
                 return None
-            if self._closed(total(*tube.outline(4 * along))):
-                ends = tube.places(np.array([0.0, 1.0]), np.zeros(2))
-                return (tube, np.ones(tube.shape, dtype=bool), ends) if tube.holds_once(self.knots[-1]) else None
+            if closed(total(*tube.outline(4 * along)), self.upper):
+                return tube.whole() if tube.holds_once(self.knots[-1]) else None
         return None
-
-    def _in_place(self, tube: Tube) -> tuple[Chart, Cells, Array]:
-        """The same tube with a finer grid."""
-        along, across = (3 * steps // 2 for steps in tube.shape)
-        finer = Tube(tube.axis, tube.width, tube.span, (along, across))
-        return finer, np.ones(finer.shape, dtype=bool), finer.places(np.array([0.0, 1.0]), np.zeros(2))
-
-    def _closed(self, total: Array) -> bool:
-        """Whether phi_a + phi_b exceeds L all the way along a line, given at close places of it: by more than what it
-        changes from one place to the next."""
-        with np.errstate(invalid="ignore"):
-            change = np.abs(np.diff(total, append=total[:1]))
-        change = np.where(np.isfinite(change), change, 0.0)
-        return bool((total - np.maximum(change, np.roll(change, 1)) > self.upper).all())
 
     def _box(self, grid: _Grid) -> tuple[Chart, Cells, Array] | None:
         """A finer grid on the box about the cells of a grid; None where it would not be finer."""

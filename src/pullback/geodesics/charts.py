@@ -157,6 +157,15 @@ class Tube(Chart):
         s = (t - self.span[0]) / (self.span[1] - self.span[0])
         return 0.5 + np.stack((s, (m / self.width + 1) / 2), -1) * self.shape
 
+    def whole(self) -> tuple[Tube, Cells, Array]:
+        """The tube, all its cells, and the places (2, 2) of the curve's ends."""
+        return self, np.ones(self.shape, dtype=bool), self.places(np.array([0.0, 1.0]), np.zeros(2))
+
+    def finer(self) -> tuple[Tube, Cells, Array]:
+        """The same tube with a finer grid, as `whole` returns it."""
+        along, across = (3 * steps // 2 for steps in self.shape)
+        return Tube(self.axis, self.width, self.span, (along, across)).whole()
+
     def folds(self) -> bool:
         """Whether the tube is not one to one on its sides, or is not known there."""
         s = np.linspace(0.5, self.shape[0] + 0.5, 4 * self.shape[0] + 1)
@@ -204,6 +213,15 @@ def within_chords(manifold: Manifold, points: Array, upper: float, first: Box) -
         places = sketch.places(smaller.half_grid()[1::2, 1::2].reshape(-1, 2))
         box, kept = smaller, hold(spread(found), places).reshape(smaller.shape)
     return box, kept, closed
+
+
+def closed(total: Array, upper: float) -> bool:
+    """Whether a function exceeds `upper` all the way along a closed line, given at close places of it: by more than
+    what it changes from one place to the next."""
+    with np.errstate(invalid="ignore"):
+        change = np.abs(np.diff(total, append=total[:1]))
+    change = np.where(np.isfinite(change), change, 0.0)
+    return bool((total - np.maximum(change, np.roll(change, 1)) > upper).all())
 
 
 def chord(manifold: Manifold, ends: Array) -> float:

@@ -40,6 +40,7 @@ from .training import Trained, TrainingSettings, train
 
 TRIAL = ModelSpec("vae", (8, 4), "tanh")  # small enough that a test trains it again on every machine
 TRIAL_SETTINGS = TrainingSettings(epochs=5, batch_size=250)
+CURRENT = {"solving": runs.RECIPE, "bounding": runs.BOUNDING}  # recipes of what solvers found
 LICENCE = {
     "models, points and comparisons": "MIT, as the code (LICENSE)",
     "mnist/": "CC BY-SA 3.0, as MNIST (src/pullback/study/mnist_sample/README.md)",
@@ -55,9 +56,6 @@ def trial() -> bytes:
     images, labels = data.load("train", sample=True)
     trained = train(TRIAL, TRIAL_SETTINGS, images, labels, device="cpu")
     return checkpoints.encode(trained, TRIAL_SETTINGS, data.data_hash(True), {"device": "cpu"})
-
-
-CURRENT = {"solving": runs.RECIPE, "bounding": runs.BOUNDING}  # recipes of what solvers found
 
 
 def trial_name() -> str:

@@ -42,14 +42,14 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "bb74a710579cd24b",
+        "26ebb6e5ecbfbd69",
     ),
     "solving": Recipe(
-        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "1caee7cf1cbb7d4d"
+        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "853965fadbb9d578"
     ),
     "bounding": Recipe(
         runs.BOUNDING, ("geometry/*.py", "geodesics/certificate.py", "geodesics/charts.py", "geodesics/marching.py",
-                        "geodesics/subsolutions.py", "study/solvers/runs.py"), "a6fa0d00cbeeab3a",
+                        "geodesics/subsolutions.py", "study/solvers/runs.py"), "973a28dc212536c5",
     ),
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
     "fitting": Recipe(
@@ -63,16 +63,16 @@ RECIPES = {
         MNIST, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/records/interpolation.py",
                 "study/away/between.py", "study/away/draws.py", "study/away/judging.py", "study/away/knobs.py",
                 "study/away/processes.py", "study/away/run.py", "study/away/systems.py", "study/away/uses.py",
-                "study/away/variance.py"), "5e3ecd60611cd048",
+                "study/away/variance.py"), "6e05943264299488",
     ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/away/processes.py",
                 "study/rings/digits.py", "study/rings/decoders.py", "study/rings/metrics.py",
-                "study/rings/judgement.py", "study/rings/run.py"), "536c00201c1e254c",
+                "study/rings/judgement.py", "study/rings/run.py"), "7b6bf2b43eb9a6aa",
     ),
     "beyond": Recipe(
         BEYOND, ("geometry/*.py", "geodesics/*.py", "study/beyond/codes.py", "study/beyond/pairs.py",
-                 "study/beyond/items.py", "study/beyond/run.py"), "02d33133499c589b",
+                 "study/beyond/items.py", "study/beyond/run.py"), "2172d5707854ad2e",
     ),
 }  # fmt: skip
 
