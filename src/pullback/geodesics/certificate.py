@@ -41,21 +41,7 @@ from ..geometry.manifolds import Manifold
 from .charts import BEYOND, THIN, Axis, Box, Chart, Tube, chord, closed, within_chords
 from .curves import measure
 from .marching import Array
-from .subsolutions import (
-    Cells,
-    Distance,
-    Function,
-    Rate,
-    about,
-    candidates,
-    hold,
-    least,
-    most,
-    slope,
-    soft,
-    spread,
-    steepest,
-)  # fmt: skip
+from .subsolutions import Cells, Distance, Function, Rate, about, hold, least, most, slope, soft, spread, steep, trials
 
 REPAIRS = 4  # marches after the first
 FACTORS = 0.98, 1.5  # least and largest, by which a march divides the slowness of the last one
@@ -265,7 +251,7 @@ class _Pair:
         slowness = np.ones(nodes.shape[:2])
         u = Distance.march(nodes, source, slowness)
         for _ in range(REPAIRS):
-            worst = np.where(cells, steepest(slope(table, u.on_half_grid())), 1.0)
+            worst = np.where(cells, steep(slope(table, u.on_half_grid())), 1.0)
             around = ndimage.grey_dilation(np.log(np.clip(worst, *FACTORS)), (3, 3))
             inner = slowness[1:-1, 1:-1] / np.exp(ndimage.gaussian_filter(around, EVENED))
             slowness = np.pad(inner, 1, mode="edge")
@@ -296,7 +282,7 @@ class _Pair:
         half = np.stack(np.meshgrid(np.arange(1, n + 1) / 2, np.arange(1, m + 1) / 2, indexing="ij"), -1)
         best, bins = 0.0, BINS * max(grid.chart.shape)
         tried = (
-            candidates(pair[0], pair[1], self.length, at, towards)
+            trials(pair[0], pair[1], self.length, at, towards)
             for pair, at in ((functions, half), (of_places, places), (of_ends, ends))
         )
         for everywhere, sampled, (at_ends, _, _) in zip(*tried, strict=True):

@@ -113,7 +113,7 @@ def most(x: Array) -> Array:
     return _of_cells(x, np.maximum) + _reserve(x)
 
 
-def steepest(h: Array) -> Array:
+def steep(h: Array) -> Array:
     """No less than the slope h takes in each cell. The bound is taken of its square, which is smoother."""
     return np.sqrt(most(h * h))
 
@@ -203,7 +203,7 @@ class Rate:
         A bin's worst slope is that of any cell with a value in it. Levels beyond the `limits` belong to the outermost
         bins, and phi is constant there.
         """
-        lowest, highest, worst_in = (x[cells] for x in (least(values), most(values), steepest(slopes)))
+        lowest, highest, worst_in = (x[cells] for x in (least(values), most(values), steep(slopes)))
         low = max(lowest.min(), limits[0])
         step = max((min(highest.max(), limits[1]) - low) / bins, 1e-300)
 
@@ -233,7 +233,7 @@ def about(cells: Cells, place: Array) -> Cells:
     return (labels == labels[i, j]) & cells
 
 
-def candidates(a: Function, b: Function, L: float, p: Array, towards: Array) -> Iterator[Function]:
+def trials(a: Function, b: Function, L: float, p: Array, towards: Array) -> Iterator[Function]:
     """Functions of the places p (..., 2), or of u_a and u_b there, that grow from a to b by about the distance, L.
 
     The linear one, with the gradient `towards`, is exact where M is constant.
