@@ -6,8 +6,8 @@ no longer than L lead:
 
 0. Chords. No curve in an embedded manifold is shorter than its chord: |f(b) - f(a)| is a first lower bound, and only
    the points count with |f(z) - f(a)| + |f(z) - f(b)| <= L, on a box about them.
-1. March. Distances u_a and u_b from the two ends by fast marching (`marching`), as splines, under the softest metric
-   that a cell's places have on average (`subsolutions.soft`); again with the slowness divided by the slopes found.
+1. March. Distances u_a and u_b from the two ends by fast marching (`marching`), as splines, under the metric's harmonic
+   mean over each cell (`subsolutions.soft`); again with the slowness divided by the slopes found.
 2. Rescale level by level. phi_a' is one over the largest slope of u_a at that level, so that phi_a(u_a(z)) is at most
    the length of any curve from a to z; phi_b likewise.
 3. Discard. A curve from a to b no longer than L stays in E = { phi_a(u_a) + phi_b(u_b) <= L }, in the part of E that
