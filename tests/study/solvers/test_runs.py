@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import multiprocessing
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
@@ -14,7 +13,6 @@ from torch import nn
 
 from pullback.geodesics import METHODS as SOLVERS
 from pullback.geodesics import Geodesics, geodesic
-from pullback.geodesics.certificate import lower_bound
 from pullback.geometry import HyperbolicHalfPlane
 from pullback.study import workers
 from pullback.study.errors import CheckpointError
@@ -209,15 +207,21 @@ def test_the_search_box_holds_data_and_end_points_with_a_margin() -> None:
 # ------------------------------------------------------------------------------------------------ the certificates
 
 
-def test_the_paper_s_bounds_have_the_defaults_and_grids_are_as_fine_as_curves() -> None:
+def test_the_grids_of_lower_bounds_are_as_fine_as_curves() -> None:
     paper, smoke = (PROFILES[name].reference_grid for name in ("paper", "smoke"))
-    defaults = {name: p.default for name, p in inspect.signature(lower_bound).parameters.items()}
-    assert defaults | certificates.settings_of(paper, gan=False) == defaults
     for gan in (False, True):
         large, small = (certificates.settings_of(segments, gan) for segments in (paper, smoke))
         assert small["grid"] / large["grid"] == smoke / paper
         assert small["cells"] / large["cells"] == (smoke / paper) ** 2
         assert large["grid"] ** 2 <= large["cells"]
+
+
+def test_a_lower_bound_is_sought_in_a_box_that_holds_the_curve() -> None:
+    box = ((-1.0, 1.0), (-2.0, 2.0))
+    within = torch.tensor([[[-1.0, 0.0], [0.5, 2.0], [1.0, 0.0]]], dtype=torch.float64)
+    assert certificates._holding(box, within) == box
+    (x0, x1), (y0, y1) = certificates._holding(box, within * torch.tensor([1.0, 3.0]))
+    assert x0 < -1 and x1 > 1 and y0 < -2 and 6 < y1 < 7
 
 
 def test_a_lower_bound_s_key_has_a_version_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,15 @@ from torch import Tensor
 from ...geodesics import Curves, ShortestPaths
 from ...geodesics.certificate import Certificate
 from ...geodesics.curves import interpolate
-from .runs import LOWER, POLISHED, SHORTEST, Compared, Job, Problem, read, run, search_box
+from ..records.quantities import widened
+from .runs import LOWER, POLISHED, SHORTEST, Box, Compared, Job, Problem, read, run, search_box
 from .scores import Bounds, bounds, family
 
 TOGETHER = 5  # pairs a file
 FINER = 2  # steps a side of the grid on which a GAN's shortest paths are sought again, over those of the first grid
 TARGET = 8e-3  # of a GAN's gaps
 CLEARLY = 1e-3  # relative difference by which a curve is clearly shorter than another
+ROOM = 1.1  # sides of the box about a curve that leaves the first box, over sides of the least box that holds both
 BINS = (0.0, 5.0, 20.0, 100.0, np.inf)  # of condition numbers
 
 
@@ -34,8 +36,9 @@ def certify(
     gan_pairs: int,
     progress: Callable[[str], None] = print,
 ) -> tuple[dict[str, Compared], dict[str, Bounds], dict[str, float]]:
-    """The bounds of each model's distances within the box of its shortest paths: of all pairs, of a GAN of the first
-    `gan_pairs`. And the seconds that a pair's lower bound took, by model.
+    """The bounds of each model's distances: of all pairs, of a GAN of the first `gan_pairs`. And the seconds that a
+    pair's lower bound took, by model. A lower bound holds within the box of the model's shortest paths, and where a
+    known curve leaves this box and is shorter, within a box that holds the curve as well.
 
     An upper bound is the length of the shortest curve that `shortest_path` or any solver found. A GAN's metric is
     rough, so for the pairs that are bounded `shortest_path` is called once more, on a finer grid. What is returned
@@ -48,7 +51,8 @@ def certify(
         count = min(gan_pairs, len(points)) if gan else len(points)
         for first in range(0, count, TOGETHER):
             part = slice(first, min(first + TOGETHER, count))
-            settings = {"curves": points[part], "box": search_box(p)} | settings_of(points.shape[1] - 1, gan)
+            settings = {"curves": points[part], "box": _holding(search_box(p), points[part])}
+            settings |= settings_of(points.shape[1] - 1, gan)
             jobs[model, first] = Job(model, p, (p.start[part], p.end[part]), LOWER, settings)
     run(jobs.values(), progress)
     found, spent = {}, {}
@@ -74,13 +78,20 @@ def _shortest_known(c: Compared) -> Tensor:
     return points
 
 
+def _holding(box: Box, curves: Tensor) -> Box:
+    """The box itself if the curves (B, n + 1, 2) stay in it, or else one that holds both."""
+    points = torch.cat((torch.tensor(box, dtype=curves.dtype).T, curves.flatten(0, 1)))
+    (x0, y0), (x1, y1) = points.amin(0).tolist(), points.amax(0).tolist()
+    joint = (x0, x1), (y0, y1)
+    return box if joint == box else widened(joint, ROOM)
+
+
 def settings_of(segments: int, gan: bool) -> dict[str, float]:
     """Settings of a lower bound to a curve with so many segments. Grids are finer where curves are, so that a small
     profile does not wait for the bounds of the paper's. A GAN is given grids four times as fine, for its metric changes
     from one step of the others to the next, and the search for a better bound ends once a pair is certified."""
-    if gan:
-        return {"grid": 2 * segments, "cells": 32 * segments**2, "target": TARGET}
-    return {"grid": max(16, segments // 2), "cells": 4 * segments**2}
+    grid = 2 * segments if gan else max(16, segments // 2)
+    return {"grid": grid, "cells": 8 * grid**2, "target": TARGET} if gan else {"grid": grid, "cells": 2 * grid**2}
 
 
 def _with_finer(
