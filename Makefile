@@ -35,8 +35,8 @@ MARK := .made-by-pullback
 
 TRAINING := 01_train_vae 02_train_dae 03_train_gan
 
-STUDY := 04_jacobian_maps 05_geodesics 06_premise 07_away_from_data
-NOTEBOOKS := 00_one_geodesic $(TRAINING) $(STUDY) 08_summary
+STUDY := 04_jacobian_maps 05_geodesics 06_premise 07_away_from_data 08_other_data
+NOTEBOOKS := 00_one_geodesic $(TRAINING) $(STUDY) 09_summary
 
 # This checkout's code, whichever clone the active environment was made for.
 export PYTHONPATH := $(CURDIR)/src
@@ -114,6 +114,7 @@ $(foreach pair,$(shell $(PYTHON) tools/notebook_dependencies.py $(NOTEBOOKS)),$(
 endif
 $(STUDY:%=$(STAMPS)/%.done): $(TRAINING:%=$(STAMPS)/%.done)
 $(STAMPS)/06_premise.done: $(STAMPS)/05_geodesics.done
-$(STAMPS)/07_away_from_data.done $(STAMPS)/08_summary.done: $(wildcard results/rings/*.json results/away/*.json)
-$(STAMPS)/03_train_gan.done $(STAMPS)/04_jacobian_maps.done $(STAMPS)/08_summary.done: $(wildcard results/panels/*)
-$(STAMPS)/08_summary.done: $(STAMPS)/04_jacobian_maps.done $(STAMPS)/05_geodesics.done $(wildcard $(RECORDS)/*.json)
+$(STAMPS)/07_away_from_data.done $(STAMPS)/09_summary.done: $(wildcard results/rings/*.json results/away/*.json)
+$(STAMPS)/08_other_data.done $(STAMPS)/09_summary.done: $(wildcard results/beyond/*.json)
+$(STAMPS)/03_train_gan.done $(STAMPS)/04_jacobian_maps.done $(STAMPS)/09_summary.done: $(wildcard results/panels/*)
+$(STAMPS)/09_summary.done: $(STAMPS)/04_jacobian_maps.done $(STAMPS)/05_geodesics.done $(wildcard $(RECORDS)/*.json)

@@ -128,7 +128,7 @@ def test_every_notebook_is_run_after_those_it_needs(profile: str, tmp_path: Path
     assert sorted(order) == sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if ".failed" not in path.name)
     training, study = {"01_train_vae", "02_train_dae", "03_train_gan"}, {"04_jacobian_maps", "05_geodesics"}
     assert max(map(order.index, training)) < min(map(order.index, study))
-    assert order[-2:] == ["07_away_from_data", "08_summary"]
+    assert order[-3:] == ["07_away_from_data", "08_other_data", "09_summary"]
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
         (stamps / f"{name}.done").write_text("1.0\n")
     assert planned("smoke", tmp_path) == []
     (stamps / "04_jacobian_maps.done").unlink()
-    assert planned("smoke", tmp_path) == ["04_jacobian_maps", "08_summary"]
+    assert planned("smoke", tmp_path) == ["04_jacobian_maps", "09_summary"]
 
 
 @pytest.mark.parametrize("weights", ["mine", "", "train published"])

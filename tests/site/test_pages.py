@@ -317,7 +317,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.mark.parametrize("width", screens.WIDTHS)
 def test_no_page_is_wider_than_its_window_or_has_an_error(site: Path, browser: Any, width: int) -> None:
-    pages = ["index", "scorecard", "statements", "api", "methods", "notebooks/05_geodesics", "notebooks/08_summary"]
+    pages = ["index", "scorecard", "statements", "api", "methods", "notebooks/05_geodesics", "notebooks/09_summary"]
     assert [f for page in pages for f in screens.look(browser, site / f"{page}.html", width, "light")] == []
 
 

@@ -266,8 +266,9 @@ def test_dots_of_seeds_stand_in_their_row_and_what_has_none_says_so(folder: Path
     fig, axes = plt.subplots(1, 1, squeeze=False)
     table = tables.by_seed(ITEMS, folder)
     plots.seeds_by_path(axes[0], table, ["ensemble", "none"], {"leaves": "leaves"}, {"leaves": 0.15})
-    one, two = axes[0, 0].lines[:2]
+    one, line, two = axes[0, 0].lines[:3]
     assert list(one.get_xdata()) == [0.9] * SEEDS and list(two.get_xdata()) == [0.9]
+    assert list(line.get_xdata()) == [0.35] and line.get_ydata() == one.get_ydata()[0]
     assert -0.5 < one.get_ydata()[0] < two.get_ydata()[0] < 0.5
     assert [text.get_text() for text in axes[0, 0].texts] == ["not measured"]
     plt.close(fig)

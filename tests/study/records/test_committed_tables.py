@@ -18,7 +18,7 @@ from pullback.study.profiles import get_profile
 from pullback.study.records import one_seed, reading, tables
 from pullback.study.records.schema import Record
 
-NOTEBOOK = PROJECT / "notebooks" / "08_summary.ipynb"
+NOTEBOOK = PROJECT / "notebooks" / "09_summary.ipynb"
 SIZED = ["log_cond, median", "log_cond, 95 %", "log_det, median", "held-out"]
 
 

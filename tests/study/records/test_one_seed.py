@@ -102,7 +102,7 @@ def test_another_seed_is_refused(profile: Profile) -> None:
 
 
 def test_the_cases_are_the_extremes_of_what_the_geodesic_gains() -> None:
-    study = Study("08_summary", "smoke", seed=1)
+    study = Study("09_summary", "smoke", seed=1)
     images, labels = study.images("train")
     trained = train(
         get_spec("vae-128-32-tanh"), TrainingSettings(epochs=2, batch_size=250), images, labels, progress=lambda _: None

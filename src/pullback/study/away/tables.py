@@ -22,6 +22,7 @@ from .knobs import KNOBS
 from .systems import PLAIN
 
 ONE_DECODER = KNOBS["decoders"][1]
+KNOB_NAMES = {knob: knob for knob in KNOBS} | {"least precision": "zeta, the least precision"}
 DRAWS = "32"  # steps of the chains that claim R-7 looks at
 SYSTEMS = ("deterministic", "Fisher-Rao", "radial variance", "density", "process", "Gaussian VAE",
            "Gaussian VAE, Fisher-Rao", "ensemble", "flat", "isometric", "GP-LVM")  # fmt: skip
@@ -290,11 +291,12 @@ def uses(found: Records) -> pd.DataFrame:
 
 
 def knobs(found: Records) -> pd.DataFrame:
-    """One row a knob, its value and seed: the share of paths at sparse points, that of the straight lines, and the
+    """One row a knob, its value and seed: the share of paths at sparse points in %, that of the straight lines, and the
     distance of the paths' images to the nearest test image over that of the straight lines'."""
     rows = [
-        {"knob": knob, "value": value, "seed": record["seed"], "sparse": mean(record, name, "path", "sparse"),
-         "sparse, straight line": mean(record, name, "line", "sparse"),
+        {"knob": KNOB_NAMES[knob], "value": value, "seed": record["seed"],
+         "sparse": 100 * mean(record, name, "path", "sparse"),
+         "sparse, straight line": 100 * mean(record, name, "line", "sparse"),
          "nearest": math.exp(log_gain(record, name, "nearest"))}
         for record in found
         for knob, names in KNOBS.items()

@@ -28,7 +28,7 @@ def table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def markdown(results: Sequence[dict[str, Any]], root: str = "..") -> str:
     """The scorecard as markdown in which each verdict leads to the figure that shows it: one table of the report's
     claims, and one of ours."""
-    head = ["| | Statement | Where | Verdict | With Holm's correction | Headline: effect (95 % interval) |",
+    head = ["| | Statement | Where | Verdict | With Holm's correction | Headline: effect (95 % interval); threshold |",
             "|---|---|---|---|---|---|"]  # fmt: skip
     own = [_row(r, root) for r in results if r["where"] == OWN]
     lines = [*head, *(_row(r, root) for r in results if r["where"] != OWN)]
@@ -37,7 +37,8 @@ def markdown(results: Sequence[dict[str, Any]], root: str = "..") -> str:
 
 def _row(result: dict[str, Any], root: str) -> str:
     verdict = f"[{result['verdict']}]({root}/{result['figure']}){told_reason(result)}"
-    headline = f"{result['parts'][0]['label']}: {_number(result)}"
+    head = result["parts"][0]
+    headline = f"{head['label']}: {_number(result)}; supported {head['side']} {head['threshold']:.3g}"
     told = (result["id"], result["statement"], result["where"], verdict, result["holm"], headline)
     return f"| {' | '.join(told)} |"
 

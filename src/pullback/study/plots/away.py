@@ -87,8 +87,8 @@ def seeds_by_path(
     limits: Mapping[str, float],
 ) -> None:
     """Of `by_seed` of the rings or of MNIST, one panel a column, labelled by its value, and in it one row a path: a dot
-    a seed, one colour for what it is judged on, and a bar at their mean. Dotted, a column's limit. Rows without a
-    record say so."""
+    a seed, one colour for what it is judged on, and a bar at their mean. Where the table has the straight lines of the
+    same latent space, a ring stands at their mean. Dotted, a column's limit. Rows without a record say so."""
     groups = list(dict.fromkeys(table["on"]))
     for ax, (column, told) in zip(axes, columns.items(), strict=True):
         for row, path in enumerate(names):
@@ -96,12 +96,14 @@ def seeds_by_path(
                 ax.text(0.5, row, "not measured", ha="center", va="center", fontsize=SMALL, color="0.4",
                         transform=ax.get_yaxis_transform())  # fmt: skip
             for i, on in enumerate(groups):
-                own = table[(table["path"] == path) & (table["on"] == on)][column].dropna()
+                rows = table[(table["path"] == path) & (table["on"] == on)]
+                own, line = rows[column].dropna(), rows.get(f"{column}, straight line", pd.Series(dtype=float)).mean()
                 place = row + 0.8 * ((i + 0.5) / len(groups) - 0.5)
                 label = on if row == 0 else None
                 ax.plot(own, np.full(len(own), place), "o", ms=2.5, color=CLASSES[i], alpha=0.7, label=label)
                 if len(own):
                     ax.vlines(own.mean(), place - 0.2, place + 0.2, color="black", lw=1)
+                ax.plot(line, place, "o", ms=4, mfc="none", mec="black", mew=0.7)
         if column in limits:
             ax.axvline(limits[column], color="black", lw=0.8, ls=":")
         ax.set_yticks(range(len(names)), names)

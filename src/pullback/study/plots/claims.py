@@ -16,6 +16,7 @@ from .style import CLASSES, PAGE, SMALL
 
 # Black, purple and grey, which no family has.
 VERDICTS = {"supported": ("0.1", "o"), "contradicted": (CLASSES[4], "X"), "undecided": (CLASSES[7], "D")}
+WAITS = ("0.75", "o")
 FURTHEST = 100.0  # half-widths of the interval beyond which the scorecard's axis ends
 
 
@@ -39,7 +40,7 @@ def scorecard(ax: Axes, results: Sequence[dict[str, Any]]) -> None:
     headline larger; a claim of too few seeds is grey and says so."""
     for row, r in enumerate(results):
         for p in reversed(r["parts"]):
-            colour, shape = VERDICTS.get(p["verdict"], ("0.75", "o"))
+            colour, shape = VERDICTS.get(p["verdict"], WAITS)
             size = 34 if p is r["parts"][0] else 12
             ax.scatter(decisiveness(p), row, s=size, color=[colour], marker=shape, lw=0, zorder=3)
         told = r["reason"] if "seeds" in r["reason"] else r["verdict"]
@@ -52,9 +53,9 @@ def scorecard(ax: Axes, results: Sequence[dict[str, Any]]) -> None:
     ax.set_yticks(range(len(results)), [f"{r['statement'].rstrip('.')}  {r['id']}" for r in results], fontsize=SMALL)
     ax.set_xlabel("from the threshold, in half-widths\nof the 95 % interval", fontsize=7)
     ax.grid(axis="y", color="0.9", lw=0.5)
-    for name, (colour, shape) in VERDICTS.items():
+    for name, (colour, shape) in (VERDICTS | {"waits for a measurement": WAITS}).items():
         ax.scatter([], [], s=20, color=[colour], marker=shape, lw=0, label=name)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
 
 
 def claim_parts(results: Sequence[dict[str, Any]]) -> Figure:

@@ -16,6 +16,7 @@ from .run import FOLDER, ITEMS, Item, line, read, verdicts
 NOT_MEASURED = "not measured"
 MEASURES = {"off_largest": "off the data, largest", "off_mean": "off the data, mean", "angle": "angle error (degrees)",
             "leaves": "leaves the circle by"}  # fmt: skip
+LINES = {measure: f"{measure}, straight line" for measure in MEASURES}
 RBF, DENSITY = [f"RBF, zeta {zeta:g}" for zeta in ZETAS], [f"density, floor {floor:g}" for floor in FLOORS]
 KNOBS = {"RBF, zeta": dict(zip(ZETAS, RBF, strict=True)), "density, floor": dict(zip(FLOORS, DENSITY, strict=True))}
 NEEDS = {  # what a reader must have, and the metrics that ask for no more
@@ -96,16 +97,19 @@ def measured(items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFra
 
 
 def by_seed(items: Sequence[Item] = ITEMS, folder: Path = FOLDER) -> pd.DataFrame:
-    """One row a number of digits, path and seed: the means of all measures, of metrics over agreed pairs, and of the
-    plain decoder's straight line."""
+    """One row a number of digits, path and seed: the means of all measures, of metrics over agreed pairs and beside
+    them of the straight lines of the same decoder between the same points; and of the plain decoder's straight line."""
     rows = []
     for digits in numbers_of_digits(items):
         for record in records(digits, items, folder):
             paths = {"straight line": record["straight"][PLAIN]["straight line"], **record["metrics"]}
             for name in ("straight line", *METRICS):
                 found = {measure: mean(paths[name], measure) for measure in MEASURES}
+                if name in METRICS:
+                    straight, agreed = line(record, name), paths[name]["agreed"]
+                    found |= {told: mean(straight, measure, agreed) for measure, told in LINES.items()}
                 rows.append({"on": counted(digits), "path": name, "seed": record["seed"], **found})
-    return pd.DataFrame(rows, columns=["on", "path", "seed", *MEASURES])
+    return pd.DataFrame(rows, columns=["on", "path", "seed", *MEASURES, *LINES.values()])
 
 
 def means(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
@@ -127,6 +131,6 @@ def knobs(digits: int = 1, items: Sequence[Item] = ITEMS, folder: Path = FOLDER)
                 row = {"knob": knob, "value": value, "seed": record["seed"]}
                 for measure in ("off_largest", "leaves"):
                     row[measure] = mean(own, measure)
-                    row[f"{measure}, straight line"] = mean(straight, measure, own["agreed"])
+                    row[LINES[measure]] = mean(straight, measure, own["agreed"])
                 rows.append(row)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["knob", "value", "seed"])
