@@ -271,7 +271,7 @@ CLAIMS = (
         "4.2-6", "Section 4.2", "A GAN's condition number reaches much higher values.",
         "highest log_cond on the shortest path between two test digits, mean over pairs, GANs less the larger of VAEs "
         "and DAEs", "premise_by_seed",
-        [above(family, beyond_all(highest_on_path, names, VAES, DAES), ALIKE)
+        [above(family, beyond_all(highest_on_path, names, VAES, DAES), ALIKE, "highest log_cond on the path, ahead by")
          for family, names in ((COLLAPSED_GANS, COLLAPSED), (R1_GANS, R1))],
     ),
     Claim(

@@ -103,7 +103,8 @@ def seeds_by_path(
                 ax.plot(own, np.full(len(own), place), "o", ms=2.5, color=CLASSES[i], alpha=0.7, label=label)
                 if len(own):
                     ax.vlines(own.mean(), place - 0.2, place + 0.2, color="black", lw=1)
-                ax.plot(line, place, "o", ms=4, mfc="none", mec="black", mew=0.7)
+                if np.isfinite(line):
+                    ax.plot(line, place, "o", ms=4, mfc="none", mec="black", mew=0.7)
         if column in limits:
             ax.axvline(limits[column], color="black", lw=0.8, ls=":")
         ax.set_yticks(range(len(names)), names)
@@ -111,6 +112,7 @@ def seeds_by_path(
         if not (table[column] < 0).any():
             ax.set_xlim(left=0)
     if len(groups) > 1:
+        axes[0].plot([], [], "o", ms=4, mfc="none", mec="black", mew=0.7, label="its straight lines, mean")
         axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 
 
