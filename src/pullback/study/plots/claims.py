@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -17,6 +18,7 @@ from .style import CLASSES, PAGE, SMALL
 # Black, purple and grey, which no family has.
 VERDICTS = {"supported": ("0.1", "o"), "contradicted": (CLASSES[4], "X"), "undecided": (CLASSES[7], "D")}
 WAITS = ("0.75", "o")
+WIDEST = 62  # letters of a statement in one line
 FURTHEST = 100.0  # half-widths of the interval beyond which the scorecard's axis ends
 
 
@@ -43,19 +45,20 @@ def scorecard(ax: Axes, results: Sequence[dict[str, Any]]) -> None:
             colour, shape = VERDICTS.get(p["verdict"], WAITS)
             size = 34 if p is r["parts"][0] else 12
             ax.scatter(decisiveness(p), row, s=size, color=[colour], marker=shape, lw=0, zorder=3)
-        told = r["reason"] if "seeds" in r["reason"] else r["verdict"]
-        ax.text(1.01, row, told, transform=ax.get_yaxis_transform(), va="center", fontsize=SMALL)
+        verdict = r["reason"] if "seeds" in r["reason"] else r["verdict"]
+        ax.text(1.01, row, verdict, transform=ax.get_yaxis_transform(), va="center", fontsize=SMALL)
     ax.axvspan(-1, 1, color="0.92", zorder=0)
     ax.axvline(0, color="black", lw=0.6)
     ax.set_xscale("symlog", linthresh=1, linscale=0.7)
-    ax.set_xticks([-100, -10, -1, 0, 1, 10, 100], ["-100", "-10", "-1", "0", "1", "10", "100"])
+    ax.set_xticks([-100, -10, -1, 0, 1, 10, 100], ["-100", "-10", "-1", "0", "1", "10", "100"], fontsize=SMALL)
     ax.set(xlim=(-2 * FURTHEST, 2 * FURTHEST), ylim=(len(results) - 0.5, -0.5))
-    ax.set_yticks(range(len(results)), [f"{r['statement'].rstrip('.')}  {r['id']}" for r in results], fontsize=SMALL)
+    told = [f"{fill(r['statement'].rstrip('.'), WIDEST)}  {r['id']}" for r in results]
+    ax.set_yticks(range(len(results)), told, fontsize=SMALL, linespacing=0.9)
     ax.set_xlabel("from the threshold, in half-widths\nof the 95 % interval", fontsize=7)
     ax.grid(axis="y", color="0.9", lw=0.5)
     for name, (colour, shape) in (VERDICTS | {"waits for a measurement": WAITS}).items():
         ax.scatter([], [], s=20, color=[colour], marker=shape, lw=0, label=name)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4)
 
 
 def claim_parts(results: Sequence[dict[str, Any]]) -> Figure:
