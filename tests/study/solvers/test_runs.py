@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from pullback.geodesics import METHODS as SOLVERS
@@ -18,7 +20,7 @@ from pullback.study import workers
 from pullback.study.errors import CheckpointError
 from pullback.study.knots import rounded
 from pullback.study.profiles import PROFILES
-from pullback.study.solvers import certificates, runs
+from pullback.study.solvers import certificates, runs, scores
 from pullback.study.solvers.premise import along
 from pullback.study.solvers.runs import CONTESTANTS, Contestant, Job, Problem, between_all, compare, search_box
 from pullback.study.solvers.scores import Bounds, outcomes
@@ -209,8 +211,8 @@ def test_the_search_box_holds_data_and_end_points_with_a_margin() -> None:
 
 def test_the_grids_of_lower_bounds_are_as_fine_as_curves() -> None:
     paper, smoke = (PROFILES[name].reference_grid for name in ("paper", "smoke"))
-    for gan in (False, True):
-        large, small = (certificates.settings_of(segments, gan) for segments in (paper, smoke))
+    for hard in (False, True):
+        large, small = (certificates.settings_of(segments, hard) for segments in (paper, smoke))
         assert small["grid"] / large["grid"] == smoke / paper
         assert small["cells"] / large["cells"] == (smoke / paper) ** 2
         assert large["grid"] ** 2 <= large["cells"]
@@ -243,6 +245,23 @@ def test_a_lower_bound_is_sought_beside_a_solver_s_curve_where_the_shortest_path
     compared["vae-m"] = replace(compared["vae-m"], optimum=replace(good, points=detour, length=length))
     limits = certificates.certify(problems, compared, gan_pairs=1, progress=lambda line: None)[1]["vae-m"]
     assert limits.gap.max() < 2e-3 and limits.upper[0] < 1.01 * good.length[0].item()
+
+
+def test_a_pair_that_the_first_grids_leave_open_is_bounded_once_more(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems = {"vae-m": problem(2)}
+    compared = compare(problems, slow_pairs=1, grid=64, contestants=TWO, progress=lambda line: None)
+    coarse, fine = {"grid": 16, "cells": 256, "grids": 1}, certificates.settings_of(64, hard=False)
+    monkeypatch.setattr(scores, "SOLVED", enough := 1e-3)
+
+    def gaps(first: dict[str, float], then: dict[str, float]) -> NDArray[np.float64]:
+        monkeypatch.setattr(certificates, "settings_of", lambda segments, hard: then if hard else first)
+        return certificates.certify(problems, compared, gan_pairs=1, progress=lambda line: None)[1]["vae-m"].gap
+
+    once, twice = gaps(coarse, coarse), gaps(coarse, fine)
+    open_ = once > enough
+    assert open_.any() and (twice[open_] < once[open_] / 2).all() and np.array_equal(twice[~open_], once[~open_])
 
 
 def test_bounds_enclose_and_a_planted_detour_is_replaced_by_the_finer_grid_s_path(here: Path) -> None:
