@@ -247,6 +247,18 @@ def test_a_lower_bound_is_sought_beside_a_solver_s_curve_where_the_shortest_path
     assert limits.gap.max() < 2e-3 and limits.upper[0] < 1.01 * good.length[0].item()
 
 
+def test_where_a_curve_leaves_the_box_the_path_and_its_bounds_are_sought_in_a_wider_one(here: Path) -> None:
+    """Of the half-plane, whose shortest path rises far above the low box about its ends."""
+    start, end = torch.tensor([[-1.0, 0.5], [0.0, 0.5]]), torch.tensor([[1.0, 0.5], [0.2, 0.5]])
+    p = Problem(HyperbolicHalfPlane(), start, end, ((-1.2, 1.2), (0.4, 0.6)), start, "half-plane")
+    compared = compare({"m": p}, slow_pairs=2, grid=64, contestants=TWO, progress=str)
+    best, limits, _ = certificates.certify({"m": p}, compared, gan_pairs=1, progress=str)
+    truth = HyperbolicHalfPlane().distance(start.double(), end.double()).numpy()
+    assert best["m"].optimum.points[0, :, 1].max() > search_box(p)[1][1]
+    assert (limits["m"].lower <= truth).all() and (truth <= limits["m"].upper * (1 + 1e-9)).all()
+    assert limits["m"].certified.all() and limits["m"].gap.max() < 5e-3
+
+
 def test_a_pair_that_the_first_grids_leave_open_is_bounded_once_more(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

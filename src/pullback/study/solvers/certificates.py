@@ -43,8 +43,8 @@ def certify(
     is bounded once more, on the grids of a GAN.
 
     An upper bound is the length of the shortest curve that `shortest_path` or any solver found. A GAN's metric is
-    rough, so for the pairs that are bounded `shortest_path` is called once more, on a finer grid. What is returned
-    first is `compared`, with the shorter curves that this finds.
+    rough, so for the pairs that are bounded `shortest_path` is called once more, on a finer grid; and so it is where a
+    curve leaves the box, in a wider one. What is returned first is `compared`, with the shorter curves that this finds.
     """
     best = _with_finer(problems, compared, gan_pairs, progress)
     points = {model: _shortest_known(c) for model, c in best.items()}
@@ -122,29 +122,41 @@ def settings_of(segments: int, hard: bool) -> dict[str, float]:
 
 
 def _with_finer(
-    problems: Mapping[str, Problem],
-    compared: Mapping[str, Compared],
-    gan_pairs: int,
-    progress: Callable[[str], None],
+    problems: Mapping[str, Problem], compared: Mapping[str, Compared], gan_pairs: int, progress: Callable[[str], None]
 ) -> dict[str, Compared]:
-    """The results with the shorter of the shortest paths from two grids, for the first `gan_pairs` of each GAN."""
-    jobs = {}
+    """The results with shorter shortest paths: of the first `gan_pairs` of each GAN from a finer grid, and then of all
+    pairs whose shortest known curve leaves the box from a box that holds it."""
+
+    def job(model: str, part: slice, box: Box) -> Job:
+        p, segments = problems[model], compared[model].optimum.points.shape[1] - 1
+        settings = {"box": box, "grid": FINER * segments, "segments": segments}
+        return Job(model, p, (p.start[part], p.end[part]), SHORTEST, settings)
+
+    gans = {m: job(m, slice(gan_pairs), search_box(p)) for m, p in problems.items() if m.startswith("gan")}
+    best = _with_shorter(compared, {(m, 0): own for m, own in gans.items()}, progress)
+    outside = {}
     for model, p in problems.items():
-        if model.startswith("gan"):
-            few = p.start[:gan_pairs], p.end[:gan_pairs]
-            segments = compared[model].optimum.points.shape[1] - 1
-            settings = {"box": search_box(p), "grid": FINER * segments, "segments": segments}
-            jobs[model] = Job(model, p, few, SHORTEST, settings)
+        box, curves = search_box(p), _shortest_known(best[model])
+        for pair, curve in enumerate(curves[: gan_pairs if model in gans else None]):
+            if (wider := _holding(box, curve[None])) != box:
+                outside[model, pair] = job(model, slice(pair, pair + 1), wider)
+    return _with_shorter(best, outside, progress)
+
+
+def _with_shorter(
+    compared: Mapping[str, Compared], jobs: Mapping[tuple[str, int], Job], progress: Callable[[str], None]
+) -> dict[str, Compared]:
+    """The results with the shorter of two shortest paths; `jobs` seek the second ones, by model and first pair."""
     run(jobs.values(), progress)
     best = dict(compared)
-    for model, job in jobs.items():
-        finer, optimum = read(job, ShortestPaths)[0], compared[model].optimum
-        shorter = (finer.length < optimum.length[: len(finer.length)]).nonzero().flatten()
+    for (model, first), job in jobs.items():
+        found, optimum = read(job, ShortestPaths)[0], best[model].optimum
+        shorter = (found.length < optimum.length[first : first + len(found.length)]).nonzero().flatten()
         columns = {f.name: getattr(optimum, f.name) for f in fields(optimum)}
         for name, column in columns.items():
             if isinstance(column, Tensor):
-                columns[name] = column.index_copy(0, shorter, getattr(finer, name)[shorter])
-        best[model] = replace(compared[model], optimum=ShortestPaths(**columns))
+                columns[name] = column.index_copy(0, first + shorter, getattr(found, name)[shorter])
+        best[model] = replace(best[model], optimum=ShortestPaths(**columns))
     return best
 
 
