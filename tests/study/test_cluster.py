@@ -264,7 +264,7 @@ def test_tls_holds_from_end_to_end_and_strangers_are_refused(tmp_path: Path) -> 
 def test_a_killed_worker_costs_time_and_nothing_else(
     dask: Cluster, build: Path, judged: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    items, local = SMALL[::2], build.with_name("local")
+    items, local = SMALL[:2], build.with_name("local")
     for folder in (build, local):
         shutil.copytree(judged, folder)
     lines: list[str] = []

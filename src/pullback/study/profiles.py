@@ -74,7 +74,7 @@ PROFILES = {
         ),
         Profile(
             "smoke", sample=True, epochs=12, short_epochs=4, batch_size=250, grid=45, fine_grid=48,
-            gan_samples=1_000, pairs=6, slow_pairs=2, codes=200, reference_grid=64,
+            gan_samples=1_000, pairs=6, slow_pairs=2, codes=200, reference_grid=32,
             gan_pairs=1, intervened=2, levels=(1.0, 10.0),
             neighbours=4, resamples=20, points=4, disjoint_pairs=6, sizes=(250, 1_000),
         ),
