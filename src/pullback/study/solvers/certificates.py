@@ -40,7 +40,7 @@ def certify(
     """The bounds of each model's distances: of all pairs, of a GAN of the first `gan_pairs`. And the seconds that a
     pair's lower bound took, by model. A lower bound holds within the box of the model's shortest paths, and where a
     known curve leaves this box and is shorter, within a box that holds the curve as well. A pair that is not certified
-    is bounded once more, on the grids of a GAN.
+    is bounded once more, by itself, on the grids of a GAN.
 
     An upper bound is the length of the shortest curve that `shortest_path` or any solver found. A GAN's metric is
     rough, so for the pairs that are bounded `shortest_path` is called once more, on a finer grid; and so it is where a
@@ -62,12 +62,12 @@ def certify(
             jobs[model, part.start] = job(model, part, gan)
     lower, seconds = _lower(jobs, best, progress)
     found = {model: _bounds(c, lower[model]) for model, c in best.items()}
-    again = {
-        (model, pair): job(model, slice(pair, pair + 1), hard=True)
-        for model, known in found.items()
-        if not model.startswith("gan")
-        for pair in (known.sought & ~known.certified).nonzero()[0].tolist()
-    }
+    again = {}
+    for model, known in found.items():
+        for pair in (known.sought & ~known.certified).nonzero()[0].tolist():
+            before, alone = jobs[model, pair - pair % TOGETHER], job(model, slice(pair, pair + 1), hard=True)
+            if any(alone.settings[name] != before.settings[name] for name in ("box", "grid")):
+                again[model, pair] = alone
     finer, more = _lower(again, best, progress)
     found = {model: _bounds(c, np.fmax(lower[model], finer[model])) for model, c in best.items()}
     spent = {m: (seconds[m] + more[m]) / max(1, np.isfinite(lower[m]).sum()) for m in best}
