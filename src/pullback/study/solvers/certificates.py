@@ -23,7 +23,7 @@ from .runs import LOWER, POLISHED, SHORTEST, Box, Compared, Job, Problem, read, 
 from .scores import Bounds, bounds, family
 
 TOGETHER = 5  # pairs a file
-FINER = 2  # steps a side of the grid on which a GAN's shortest paths are sought again, over those of the first grid
+FINER = 2  # steps a side of the grid on which shortest paths are sought again, over those of the first grid
 TARGET = 8e-3  # of the gaps of pairs that are hard
 CLEARLY = 1e-3  # relative difference by which a curve is clearly shorter than another
 ROOM = 1.1  # sides of the box about a curve that leaves the first box, over sides of the least box that holds both
