@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ...geodesics import Curves, ShortestPaths
 from ...geodesics.certificate import Certificate
+from ...geodesics.charts import holding
 from ...geodesics.curves import interpolate
-from ..records.quantities import widened
 from .runs import LOWER, POLISHED, SHORTEST, Box, Compared, Job, Problem, read, run, search_box
 from .scores import COLLAPSED_GAN, Bounds, bounds, family
 
@@ -26,7 +26,6 @@ TOGETHER = 5  # pairs a file
 FINER = 2  # steps a side of the grid on which shortest paths are sought again, over those of the first grid
 TARGET = 8e-3  # of the gaps of pairs that are hard
 CLEARLY = 1e-3  # relative difference by which a curve is clearly shorter than another
-ROOM = 1.1  # sides of the box about a curve that leaves the first box, over sides of the least box that holds both
 BINS = (0.0, 5.0, 20.0, 100.0, np.inf)  # of condition numbers
 
 
@@ -108,10 +107,8 @@ def _shortest_known(c: Compared) -> Tensor:
 
 def _holding(box: Box, curves: Tensor) -> Box:
     """The box itself if the curves (B, n + 1, 2) stay in it, or else one that holds both."""
-    points = torch.cat((torch.tensor(box, dtype=curves.dtype).T, curves.flatten(0, 1)))
-    (x0, y0), (x1, y1) = points.amin(0).tolist(), points.amax(0).tolist()
-    joint = (x0, x1), (y0, y1)
-    return box if joint == box else widened(joint, ROOM)
+    x, y = holding(np.array(box), curves.double().flatten(0, 1).numpy()).tolist()
+    return tuple(x), tuple(y)
 
 
 def settings_of(segments: int, hard: bool) -> dict[str, float]:
