@@ -132,6 +132,26 @@ def test_a_box_that_cuts_the_way_is_said_to() -> None:
     assert lower_bound(Sphere(), near, SURFACES["sphere"][1], grid=32).everywhere.all()
 
 
+def test_where_curves_leave_the_box_the_bound_is_of_a_box_that_holds_them() -> None:
+    """Curves of the half-plane that rise above a low box, a few per cent too long. Within this box the distance is
+    longer than they are, and so would its bound be."""
+    plane = HyperbolicHalfPlane()
+    start, end = torch.tensor([[-1.0, 0.5], [-0.8, 0.3]]).double(), torch.tensor([[1.0, 0.5], [1.0, 0.4]]).double()
+    detours = plane.curve(start, end, T) + 0.25 * (torch.pi * T).sin()[:, None] * torch.tensor([0.0, 1.0])
+    found = lower_bound(plane, detours, ((-1.2, 1.2), (0.2, 0.6)), grid=32)
+    distance = plane.distance(start, end)
+    assert (found.length > 1.01 * distance).all() and (found.lower <= ROUNDING * distance).all()
+    assert (found.lower > 0.95 * distance).all()
+
+
+def test_a_tube_may_reach_to_where_the_metric_is_not_finite() -> None:
+    """The semicircle's straight continuation beyond its ends meets y = 0."""
+    plane = HyperbolicHalfPlane()
+    start, end = torch.tensor([[-1.0, 0.3]]).double(), torch.tensor([[0.5, 0.1]]).double()
+    found = lower_bound(plane, plane.curve(start, end, T), ((-1.1, 0.6), (0.05, 0.9)), grid=16, cells=4096, target=1e-6)
+    assert (found.lower <= ROUNDING * plane.distance(start, end)).all() and found.gap.max() < 0.01
+
+
 def test_equal_end_points_the_border_and_a_metric_that_is_not_finite_in_part_of_the_box() -> None:
     still = torch.full((1, 9, 2), 0.3, dtype=torch.float64)
     found = lower_bound(Sphere(), still, SURFACES["sphere"][1], grid=16)

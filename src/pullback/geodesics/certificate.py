@@ -38,7 +38,7 @@ from torch import Tensor
 from ..geometry.derivatives import Generator
 from ..geometry.latent import as_manifold
 from ..geometry.manifolds import Manifold
-from .charts import BEYOND, THIN, Axis, Box, Chart, Tube, chord, closed, within_chords
+from .charts import BEYOND, THIN, Axis, Box, Chart, Tube, chord, closed, holding, within_chords
 from .curves import measure
 from .marching import Array
 from .subsolutions import Cells, Distance, Function, Rate, about, hold, least, most, slope, soft, spread, steep, trials
@@ -62,7 +62,7 @@ class Certificate:
     Attributes
     ----------
     length : (B,) of the curves: the upper bound.
-    lower : (B,) the lower bound of the distance within the box; what of it is proven says the module.
+    lower : (B,) the lower bound of the distance within the box of `lower_bound`; what of it is proven says the module.
     everywhere : (B,) bool, whether it is known to be one outside the box too: no curve that leaves the box is shorter.
         False says that the box may cut the shortest path.
     grids : (B,) int64, how many grids were used; 0 where the chord was enough.
@@ -93,7 +93,8 @@ def lower_bound(
     samples: int = 1000,
     seed: int = 0,
 ) -> Certificate:
-    """Lower bounds of the distances between the ends of curves, within the box ((x_min, x_max), (y_min, y_max)).
+    """Lower bounds of the distances between the ends of curves, within the box ((x_min, x_max), (y_min, y_max)). Where
+    some of the curves leave this box, a larger one that holds all curves takes its place.
 
     f : a manifold or a generator, as for `geodesic`, of two dimensions. Where its metric is not finite is no part of
         the manifold.
@@ -130,6 +131,7 @@ def lower_bound(
     length = measure(manifold, curves, 1e-9).length
     if not length.isfinite().all():
         raise ValueError(f"the length is not finite, of the curves {(~length.isfinite()).nonzero().flatten().tolist()}")
+    limits = holding(limits, knots.reshape(-1, 2))
     chart = Box(limits[:, 0], limits[:, 1], (grid, grid))
     table = chart.table(manifold, np.ones(chart.shape, dtype=bool))
     found = [

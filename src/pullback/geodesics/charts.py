@@ -21,6 +21,7 @@ from .subsolutions import Cells, about, hold, least, spread
 SKETCH, SMALLER = 48, 0.5  # steps a side of the grids on which chords are taken, and largest ratio of their boxes
 THIN = 12  # least cells across a box or a tube
 BEYOND = 0.3  # of the curve's length by which a tube may go beyond its ends
+ROOM = 1.1  # sides of the box about curves that leave the first box, over sides of the least box that holds all of it
 
 
 class Chart(ABC):
@@ -186,6 +187,14 @@ class Tube(Chart):
         x, y = (self.axis.points(*self.outline(8 * self.shape[0])) - z).T
         turns = np.diff(np.unwrap(np.arctan2(y, x)), append=np.nan)[:-1].sum() / (2 * np.pi)
         return abs(abs(turns) - 1) < 0.1
+
+
+def holding(box: Array, points: Array) -> Array:
+    """The box (2, 2), ((x_min, x_max), (y_min, y_max)), if it holds the points (k, 2); or a larger one that does."""
+    low, high = np.minimum(box[:, 0], points.min(0)), np.maximum(box[:, 1], points.max(0))
+    if (low == box[:, 0]).all() and (high == box[:, 1]).all():
+        return box
+    return np.stack((low + high - ROOM * (high - low), low + high + ROOM * (high - low)), 1) / 2
 
 
 def within_chords(manifold: Manifold, points: Array, upper: float, first: Box) -> tuple[Box, Cells, bool]:

@@ -70,7 +70,8 @@ class ShortestPaths(Curves):
 
     Attributes
     ----------
-    lower : (B,) a lower bound of the distance within the box; 0 where none was found or sought, as if it is not given.
+    lower : (B,) a lower bound of the distance within the box, or where some of the curves leave it, within a larger one
+        that holds them all; 0 where none was found or sought, as if it is not given.
     everywhere : (B,) bool, whether `lower` is known to be one outside the box too: no curve that leaves it is shorter.
     error : (B,) relative difference between the two shortest lengths from different grids.
     converged : (B,) bool, whether the polish converged; where not, `length` is that of the curve it was left with.

@@ -53,8 +53,9 @@ def _differences(c: Array) -> Array:
 
 
 def at_places(c: Array, p: Array) -> Function:
-    """The spline with coefficients c (n + 2, m + 2) at places p (k, 2); outside the grid its last polynomial."""
-    node = np.clip(np.floor(p + 0.5).astype(int), 1, np.array(c.shape) - 2)
+    """The spline with coefficients c (n + 2, m + 2) at places p (k, 2); outside the grid its last polynomial, and
+    NaN at a place that is NaN."""
+    node = np.nan_to_num(np.clip(np.floor(p + 0.5), 1, np.array(c.shape) - 2), nan=1.0).astype(int)
     d = p - node
     values = np.stack(((0.5 - d) ** 2 / 2, 0.75 - d**2, (0.5 + d) ** 2 / 2))
     slopes = np.stack((d - 0.5, -2 * d, d + 0.5))
@@ -143,10 +144,11 @@ def spread(cells: Cells, by: int = 1) -> Cells:
 
 
 def hold(cells: Cells, p: Array) -> Cells:
-    """Which places p (k, 2) lie in one of the cells."""
-    index = np.floor(np.clip(p, 0.5, np.array(cells.shape) + 0.5 - 1e-9) - 0.5).astype(int)
-    inside = ((p >= 0.5) & (p <= np.array(cells.shape) + 0.5)).all(1)
-    return inside & cells[index[:, 0], index[:, 1]]
+    """Which places p (k, 2) lie in one of the cells; a place that is NaN does not."""
+    held = np.asarray(((p >= 0.5) & (p <= np.array(cells.shape) + 0.5)).all(1))
+    inside = np.minimum(p[held], np.array(cells.shape) + 0.5 - 1e-9)
+    held[held] = cells[tuple(np.floor(inside - 0.5).astype(int).T)]
+    return held
 
 
 @dataclass(frozen=True)

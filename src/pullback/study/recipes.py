@@ -42,14 +42,14 @@ RECIPES = {
         measurement.RECIPE,
         ("geometry/*.py", "geodesics/*.py", "study/solvers/premise.py", "study/solvers/runs.py",
          "study/records/measurement.py", "study/records/quantities.py", "study/records/interpolation.py"),
-        "c8aaeafbf21bc0af",
+        "fb4246a23f13484f",
     ),
     "solving": Recipe(
-        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "c7a578cb049afb09"
+        runs.RECIPE, ("geometry/*.py", "geodesics/*.py", "study/solvers/runs.py", "study/knots.py"), "d8114d2656d57681"
     ),
     "bounding": Recipe(
         runs.BOUNDING, ("geometry/*.py", "geodesics/certificate.py", "geodesics/charts.py", "geodesics/marching.py",
-                        "geodesics/subsolutions.py", "study/solvers/runs.py"), "6cd181110953b9df",
+                        "geodesics/subsolutions.py", "study/solvers/runs.py"), "454ef053786faedd",
     ),
     "points": Recipe(latent_points.RECIPE, ("study/latent_points.py", "geometry/inversion.py"), "5ed3f3a9514e576a"),
     "fitting": Recipe(
@@ -63,16 +63,16 @@ RECIPES = {
         MNIST, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/records/interpolation.py",
                 "study/away/between.py", "study/away/draws.py", "study/away/judging.py", "study/away/knobs.py",
                 "study/away/processes.py", "study/away/run.py", "study/away/systems.py", "study/away/uses.py",
-                "study/away/variance.py"), "11a1b35cf72c84a4",
+                "study/away/variance.py"), "7f8c755143953f0f",
     ),
     "rings": Recipe(
         RINGS, ("geometry/*.py", "geodesics/*.py", "study/models/*.py", "study/away/processes.py",
                 "study/rings/digits.py", "study/rings/decoders.py", "study/rings/metrics.py",
-                "study/rings/judgement.py", "study/rings/run.py"), "8ff45d5f43a9610c",
+                "study/rings/judgement.py", "study/rings/run.py"), "e11accaf95685007",
     ),
     "beyond": Recipe(
         BEYOND, ("geometry/*.py", "geodesics/*.py", "study/beyond/codes.py", "study/beyond/pairs.py",
-                 "study/beyond/items.py", "study/beyond/run.py"), "1ae1dbff12da012c",
+                 "study/beyond/items.py", "study/beyond/run.py"), "0f1917cc47caddb1",
     ),
 }  # fmt: skip
 

@@ -24,6 +24,8 @@ from ..training import Trained
 from .kept import kept
 from .systems import BELLS, DENSITY_CODES, FLOOR, System, untrained
 
+COARSEST = 32  # steps a side of the coarsest grid that `shortest_path` takes
+
 
 class Comparison(NamedTuple):
     """What is compared on one trained model: systems by name, all of one latent space; training codes (m, 2); the
@@ -66,7 +68,9 @@ class Paths(NamedTuple):
 
 
 def shortest(compared: Comparison, grid: int, progress: Callable[[str], object]) -> dict[str, Paths]:
-    """The shortest paths of each system, each from its file where there is one."""
+    """The shortest paths of each system, each from its file where there is one. On fewer than COARSEST steps a side
+    none can be sought, and then the grid has so many."""
+    grid = max(grid, COARSEST)
     ends = {"start": compared.start.tolist(), "end": compared.end.tolist()}
     decisive = compared.decisive | ends | {"box": compared.box, "grid": grid}
 
