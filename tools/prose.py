@@ -30,6 +30,7 @@ from typing import Any
 
 import nbformat
 
+from pullback.study.beyond import tables
 from pullback.study.paths import FIGURES, PROJECT, RESULTS
 from pullback.study.profiles import PROFILES
 
@@ -207,6 +208,18 @@ def premise(which: str) -> list[float]:
     return [float(first) for first, *_ in found]
 
 
+@cache
+def _beyond() -> Any:
+    found = tables.table()
+    return found.groupby(["family", "data", "latent_dim"]).mean(numeric_only=True)
+
+
+def beyond(quantity: str, family: str, dimension: int, data: str = "") -> list[float]:
+    """Means over seeds of a quantity of notebook 8's models, on both data sets or on one."""
+    found = _beyond()[quantity].xs((family, dimension), level=("family", "latent_dim"))
+    return found[[data]].tolist() if data else found.tolist()
+
+
 def up(value: float, decimals: int = 1) -> float:
     """The least number of so many decimals that is not below: for "within" and "up to"."""
     return math.ceil(round(value * 10**decimals, 6)) / 10**decimals
@@ -227,7 +240,7 @@ def largest(quantity: str, family: str) -> float:
 
 
 SOURCES = (effect, low, high, effects, verdicts, parts, seeds, figure, ratios, solved, premise, orders, column, entry,
-           printed, largest, furthest, up, min, max, len, math.exp, math.log)  # fmt: skip
+           printed, largest, furthest, beyond, up, min, max, len, math.exp, math.log)  # fmt: skip
 NAMES: dict[str, Any] = {source.__name__: source for source in SOURCES} | {"paper": PROFILES["paper"]}
 
 
