@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from pullback.study.beyond.items import ITEMS
 from pullback.study.figures import broken_seals
 from pullback.study.models import STUDY
 from pullback.study.paths import FIGURES, PROJECT
@@ -56,7 +57,7 @@ def test_a_figure_is_a_png_a_pdf_and_a_sidecar(name: str) -> None:
     assert (PROJECT / "notebooks" / f"{found['notebook']}.ipynb").is_file()
     assert found["caption"] and found["cell"] and found["seed"] is not None
     assert found["git"]["commit"] and found["versions"]["torch"] and found["wall_time"] >= 0
-    assert set(found["checkpoints"]) <= set(STUDY)
+    assert set(found["checkpoints"]) <= {*STUDY, *(item.spec.name for item in ITEMS)}
     assert faulty_numbers(found["numbers"]) == []
 
 

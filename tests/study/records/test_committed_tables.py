@@ -1,4 +1,4 @@
-"""The tables that notebook 08 shows are those of the committed records and sidecars, in text and in HTML."""
+"""The tables that notebook 09 shows are those of the committed records and sidecars, in text and in HTML."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pullback.study.beyond import tables as beyond
 from pullback.study.claims import remedies, verdicts
 from pullback.study.claims.tables import markdown
 from pullback.study.labels import readable
@@ -19,7 +20,7 @@ from pullback.study.records import one_seed, reading, tables
 from pullback.study.records.schema import Record
 
 NOTEBOOK = PROJECT / "notebooks" / "09_summary.ipynb"
-SIZED = ["log_cond, median", "log_cond, 95 %", "log_det, median", "held-out"]
+SIZED = ["log_cond, median", "log_cond, 95 %", "roughness", "held-out"]
 
 
 def sizes(records: list[Record]) -> pd.DataFrame:
@@ -40,6 +41,7 @@ SHOWN: dict[str, Callable[[list[Record]], Any]] = {  # by the last line of the c
     "tables.certified_shares(records)": tables.certified_shares,
     "tables.correlations(records)": tables.correlations,
     "readable(table)": seed_0,
+    "beyond.verdicts()": lambda records: beyond.verdicts(),
 }
 
 
